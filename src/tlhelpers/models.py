@@ -1,0 +1,320 @@
+"""Models by role, always with their own tokenizer."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from tlhelpers.profiles import MODELS, ModelSource, Profile, current, source
+
+Task = Literal["classification", "tokens", "mlm", "causal", "seq2seq", "question-answering"]
+
+AUTO_CLASSES: dict[Task | None, Any] = {
+    None: AutoModel,
+    "classification": AutoModelForSequenceClassification,
+    "tokens": AutoModelForTokenClassification,
+    "mlm": AutoModelForMaskedLM,
+    "causal": AutoModelForCausalLM,
+    "seq2seq": AutoModelForSeq2SeqLM,
+    "question-answering": AutoModelForQuestionAnswering,
+}
+LABELLED_TASKS: tuple[Task, ...] = ("classification", "tokens")
+# A head of these tasks comes with the pretraining; a fresh one would predict noise.
+PRETRAINED_HEADS: tuple[Task, ...] = ("mlm", "causal", "seq2seq")
+
+Labels: TypeAlias = Sequence[str] | ClassLabel | Dataset | DatasetDict | int
+
+
+class Loaded(NamedTuple):
+    """A model and the tokenizer that it was pretrained with."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load(
+    role: str,
+    task: Task | None = None,
+    labels: Labels | None = None,
+    profile: str | Profile | None = None,
+    pretrained: bool = True,
+    seed: int | None = None,
+    dtype: torch.dtype = torch.float32,
+    quiet: bool = False,
+    **kwargs: object,
+) -> Loaded:
+    """Load a model and its tokenizer, by role, hub id or folder.
+
+    Parameters
+    ----------
+    role
+        A key of `tlhelpers.profiles.MODELS`, e.g. ``"encoder"``; or an id of the model hub with
+        a slash in it; or a folder that holds a model.
+    task
+        Which head to put on it: None for none, ``"classification"``, ``"tokens"``, ``"mlm"``,
+        ``"causal"``, ``"seq2seq"`` or ``"question-answering"``.
+    labels
+        For ``"classification"`` and ``"tokens"``: the names of the classes, or a `ClassLabel`,
+        or a data set that has them, or their number (1: a regression).
+    profile
+        Which profile; by default the one in use.
+    pretrained
+        False gives the same architecture with random weights, to compare with.
+    seed
+        Seed of what is initialised at random, without touching the random state outside.
+        None draws from the current state.
+    dtype
+        Number format of the weights. Training wants ``torch.float32``, whatever the checkpoint
+        was stored in; mixed precision keeps these as master weights.
+    quiet
+        Print nothing.
+    **kwargs
+        Further arguments of ``from_pretrained``, or settings of the configuration.
+
+    Returns
+    -------
+    Loaded
+        ``model, tokenizer``.
+
+    Raises
+    ------
+    LookupError
+        If the role is unknown in this profile.
+    ValueError
+        If the task is unknown, labels are missing or superfluous, or the checkpoint lacks the
+        head that the task needs from pretraining.
+    ConnectionError
+        If the model is on the hub and the hub cannot be reached.
+    """
+    if task not in AUTO_CLASSES:
+        known = ", ".join(repr(name) for name in AUTO_CLASSES)
+        raise ValueError(f"task is {task!r}; it must be one of {known}")
+    names = _label_settings(task, labels)
+    location, revision, called, note = _locate(role, profile)
+    with _quietly():
+        try:
+            config = AutoConfig.from_pretrained(location, revision=revision, **names)
+            tokenizer = load_tokenizer(location, revision)
+        except (OSError, ValueError) as error:
+            raise _unreachable(location, error) from error
+        if tokenizer.pad_token is None:
+            # GPT-2 and Llama were pretrained without padding; masked positions never matter.
+            tokenizer.pad_token = tokenizer.eos_token
+        if config.pad_token_id is None:
+            config.pad_token_id = tokenizer.pad_token_id
+        with _seeded(seed):
+            if pretrained:
+                model, fresh = _from_checkpoint(
+                    task, location, revision, config, dtype, called, note, kwargs
+                )
+            else:
+                model = AUTO_CLASSES[task].from_config(config, dtype=dtype, **kwargs)
+                fresh = ["everything"]
+    model.eval()
+    if not quiet:
+        print(_describe(called, model, fresh))
+    return Loaded(model, tokenizer)
+
+
+def load_tokenizer(location: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer of a hub id or folder."""
+    return AutoTokenizer.from_pretrained(location, revision=revision, use_fast=True)
+
+
+def count_parameters(model: nn.Module, trainable: bool = False) -> int:
+    """Count a model's parameters, tied ones once; if asked, only those that are trained."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
+
+
+def meta_model(
+    role: str | PreTrainedConfig,
+    task: Task | None = None,
+    labels: Labels | None = None,
+    profile: str | Profile | None = None,
+) -> PreTrainedModel:
+    """Build a model without memory for its weights: exact shapes and counts of any size.
+
+    Parameters
+    ----------
+    role
+        A configuration, or whatever `load` takes as role (only the configuration is read).
+    task, labels, profile
+        As for `load`.
+    """
+    names = _label_settings(task, labels)
+    if isinstance(role, PreTrainedConfig):
+        config = role
+        for key, value in names.items():
+            setattr(config, key, value)
+    else:
+        location, revision, _, _ = _locate(role, profile)
+        try:
+            config = AutoConfig.from_pretrained(location, revision=revision, **names)
+        except (OSError, ValueError) as error:
+            raise _unreachable(location, error) from error
+    with torch.device("meta"):
+        model: PreTrainedModel = AUTO_CLASSES[task].from_config(config)
+    # Tying is part of the count: on the meta device as elsewhere, shared weights count once.
+    model.tie_weights()
+    return model
+
+
+def _label_settings(task: Task | None, labels: Labels | None) -> dict[str, Any]:
+    if task not in LABELLED_TASKS:
+        if labels is not None:
+            raise ValueError(f"labels were given, but task {task!r} has no classes")
+        return {}
+    if labels is None:
+        raise ValueError(
+            f"task {task!r} needs labels: the list of class names, e.g. "
+            "labels=['negative', 'positive'], or the data set"
+        )
+    if isinstance(labels, int):
+        return {"num_labels": labels}
+    names = class_names(labels)
+    return {
+        "num_labels": len(names),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: number for number, name in enumerate(names)},
+    }
+
+
+def class_names(labels: Sequence[str] | ClassLabel | Dataset | DatasetDict) -> list[str]:
+    """Find the class names in a list, a `ClassLabel`, or a data set with one such column."""
+    if isinstance(labels, DatasetDict):
+        labels = next(iter(labels.values()))
+    if isinstance(labels, Dataset):
+        found = {
+            name: getattr(feature, "feature", feature)
+            for name, feature in labels.features.items()
+            if isinstance(getattr(feature, "feature", feature), ClassLabel)
+        }
+        if len(found) != 1 and "label" not in found:
+            raise ValueError(
+                f"the data set has {len(found)} columns of classes ({', '.join(found) or 'none'});"
+                " pass the names of the classes instead"
+            )
+        labels = found["label"] if "label" in found else next(iter(found.values()))
+    if isinstance(labels, ClassLabel):
+        return list(labels.names)
+    names = list(labels)
+    if isinstance(labels, str) or len(set(names)) != len(names) or not names:
+        raise ValueError(f"labels are {labels!r}; they must be a list of distinct names")
+    return names
+
+
+def _locate(role: str, profile: str | Profile | None) -> tuple[str, str | None, str, str]:
+    """Find where a role's files are: folder or hub id, revision, name, note."""
+    if role not in MODELS and Path(role).is_dir():
+        return str(role), None, Path(role).name, ""
+    if role not in MODELS and "/" in role:
+        return role, None, role, ""
+    entry: ModelSource = source(MODELS, role, current(profile))
+    if entry.asset is None:
+        return entry.hub, entry.revision, entry.hub, entry.note
+    from tlhelpers import decoding
+
+    folder: Path = getattr(decoding, f"{entry.asset}_folder")()
+    return str(folder), None, entry.name, entry.note
+
+
+def _from_checkpoint(
+    task: Task | None,
+    location: str,
+    revision: str | None,
+    config: PreTrainedConfig,
+    dtype: torch.dtype,
+    called: str,
+    note: str,
+    kwargs: dict[str, object],
+) -> tuple[PreTrainedModel, list[str]]:
+    """Read the weights; return the model and what the checkpoint did not hold."""
+    try:
+        model, report = AUTO_CLASSES[task].from_pretrained(
+            location,
+            revision=revision or "main",
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            **kwargs,
+        )
+    except OSError as error:
+        raise _unreachable(location, error) from error
+    fresh = sorted({".".join(key.split(".")[:-1]) for key in report["missing_keys"]})
+    if fresh and task in PRETRAINED_HEADS:
+        raise ValueError(
+            f"{called} has no pretrained {task!r} head ({', '.join(fresh)} would be random)"
+            + (f": {note}" if note else "")
+            + ". Use a checkpoint that has one, or train one from a configuration: "
+            "load(..., pretrained=False)"
+        )
+    return model, fresh
+
+
+def _unreachable(location: str, error: Exception) -> Exception:
+    """Say what to do when files could not be had; other errors stay what they are."""
+    if Path(location).is_dir() or not isinstance(error, OSError):
+        return error
+    return ConnectionError(
+        f"cannot get {location} from the model hub: {str(error).splitlines()[0]} Check the "
+        "connection and the id (for a gated model: log in and accept its licence), or use "
+        "profile='tiny', which reads from the package registry"
+    )
+
+
+def _describe(called: str, model: PreTrainedModel, fresh: list[str]) -> str:
+    line = f"{called}: {type(model).__name__}, {count_parameters(model) / 1e6:,.1f} M parameters"
+    if fresh == ["everything"]:
+        return line + "; all weights random"
+    if fresh:
+        return line + f"; not pretrained, random until trained: {', '.join(fresh)}"
+    return line
+
+
+@contextlib.contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Hold back the report of new heads (we print our own line) and the bar over weights."""
+    level = transformers_logging.get_verbosity()
+    bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bar:
+            transformers_logging.enable_progress_bar()
