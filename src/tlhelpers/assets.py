@@ -68,11 +68,11 @@ def cache_folder() -> Path:
 def folder_of(name: str) -> Path:
     """Folder in which the asset lies once it is fetched.
 
-    The name carries a digest of the pins and patterns, so an edited table never meets old files.
+    The name carries a digest of the pin and the patterns, so an edited table never meets old files.
     """
-    sources = _asset(name).sources
-    pins = repr([(source.sha256, source.members) for source in sources])
-    return cache_folder() / "assets" / f"{name}-{hashlib.sha256(pins.encode()).hexdigest()[:8]}"
+    first = _asset(name).sources[0]
+    pin = repr((first.sha256, first.members))
+    return cache_folder() / "assets" / f"{name}-{hashlib.sha256(pin.encode()).hexdigest()[:8]}"
 
 
 def is_fetched(name: str) -> bool:
