@@ -1,0 +1,638 @@
+"""Figures of numbers: each has a title, units and a text alternative, and follows the page's theme.
+
+A figure becomes an inline SVG whose colours are CSS variables, so that one drawing is readable on a
+light and on a dark page, stays sharp on a phone, and keeps its words as words. No function here
+trains or computes anything but means and intervals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from tlhelpers.display import GRID, INK, PALETTE, Html
+
+WIDTH = 5.4  # inches: scaled to a phone of 390 px, 11-point text is still 10 px high
+COLOURS = [light for light, _ in PALETTE.values()]
+MARKERS = ["o", "s", "^", "D", "v", "P"]
+DASHES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1))]
+LARGE = 200_000  # bytes of SVG
+
+_STYLE: Any = {
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.edgecolor": INK[0],
+    "axes.labelcolor": INK[0],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID[0],
+    "text.color": INK[0],
+    "xtick.color": INK[0],
+    "ytick.color": INK[0],
+    "lines.linewidth": 2,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tlhelpers",
+}
+
+# matplotlib's own cycle, for figures that a reader draws with plain pyplot.
+_TAB10 = ["#1f77b4", "#ff7f0e", "#2ca02c", "#e377c2", "#bcbd22", "#7f7f7f"]
+
+
+class Picture(Html):
+    """A figure with its text alternative.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The drawing.
+    alt : str
+        What it shows, for a reader who does not see it.
+    """
+
+    def __init__(self, figure: Figure, alt: str) -> None:
+        """Draw the figure now: later changes to it are not seen."""
+        self.figure = figure
+        self.alt = " ".join(alt.split())
+        super().__init__(_svg(figure, self.alt), f"[Figure: {self.alt}]")
+
+
+def axes(
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    *,
+    rows: int = 1,
+    height: float | None = None,
+    grid: str = "y",
+) -> tuple[Figure, Any]:
+    """Start a figure in the book's style.
+
+    Parameters
+    ----------
+    title, xlabel, ylabel : str
+        What the figure shows, and its axes with their units.
+    rows : int
+        Panels above each other that share the x axis.
+    height : float, optional
+        Inches; the width is always 5.4.
+    grid : str
+        ``"x"``, ``"y"``, ``"both"`` or ``""``.
+
+    Returns
+    -------
+    (Figure, Axes or array of Axes)
+        The figure, unknown to pyplot: it is shown only by `tl.show` or as a `Picture`.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, height or 1.2 + 2.2 * rows), layout="constrained")
+        panels = figure.subplots(rows, 1, sharex=True)
+        for ax in np.atleast_1d(panels):
+            ax.set_ylabel(ylabel)
+            if grid:
+                ax.grid(axis=grid, linewidth=0.8)
+        np.atleast_1d(panels)[-1].set_xlabel(xlabel)
+        np.atleast_1d(panels)[0].set_title(title, wrap=True)
+    return figure, panels
+
+
+def show(thing: Any, alt: str | None = None) -> None:  # noqa: ANN401 -- anything that can be displayed
+    """Show a figure with its text alternative, here and now.
+
+    Parameters
+    ----------
+    thing : matplotlib Figure or Axes, Picture, or anything with a rich form
+        What to show.
+    alt : str, optional
+        What the figure shows; required for a matplotlib figure.
+
+    Raises
+    ------
+    ValueError
+        If a matplotlib figure comes without `alt`, or lacks its title or an axis label.
+    """
+    from IPython.display import display
+
+    display(as_html(thing, alt))
+
+
+def as_html(thing: Any, alt: str | None = None) -> Any:  # noqa: ANN401
+    """Turn a matplotlib figure into a `Picture`; leave anything else as it is."""
+    if isinstance(thing, Axes):
+        thing = thing.get_figure(root=True)
+    if not isinstance(thing, Figure):
+        return thing
+    if not alt:
+        raise ValueError("a figure needs alt=...: one or two sentences that say what it shows")
+    if hasattr(thing, "number"):  # pyplot made it
+        from matplotlib import pyplot
+
+        pyplot.close(thing)  # or the notebook would show it a second time, as a bare image
+    return Picture(thing, alt)
+
+
+def _svg(figure: Figure, alt: str) -> str:
+    _check_words(figure)
+    buffer = io.StringIO()
+    no_date = {"Date": None, "Creator": None}  # two runs give the same bytes
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tlhelpers"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=no_date)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.S)
+    svg = re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)
+    svg = re.sub(r">\s+<", "><", svg)
+    svg = re.sub(r"\s*\n\s*", " ", svg)
+    svg = _own_names(svg)
+    svg = _themed(svg)
+    view = re.search(r'viewBox="[^"]*"', svg)
+    assert view is not None
+    opening = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {view[0]} role="img" '
+    svg = re.sub(r"<svg[^>]*>", lambda _: f'{opening}aria-label="{escape(alt)}">', svg, count=1)
+    if len(svg) > LARGE:
+        warnings.warn(
+            f"this figure takes {len(svg) / 1000:.0f} kB: draw fewer points, or pass "
+            "rasterized=True to the call that draws the many",
+            stacklevel=4,
+        )
+    return svg
+
+
+def _check_words(figure: Figure) -> None:
+    missing = []
+    drawn = [ax for ax in figure.axes if ax.get_visible() and ax.axison]
+    titles = [ax.get_title(loc) for ax in figure.axes for loc in ("left", "center", "right")]
+    if not any(titles) and not figure.get_suptitle():
+        missing.append("a title")
+    for ax in drawn:
+        shared_below = ax.get_shared_x_axes().get_siblings(ax)
+        if not any(sibling.get_xlabel() for sibling in shared_below):
+            missing.append("an x label")
+        if not any(sibling.get_ylabel() for sibling in ax.get_shared_y_axes().get_siblings(ax)):
+            missing.append("a y label")
+    if missing:
+        raise ValueError(f"the figure lacks {', '.join(missing)}: a reader cannot tell what it is")
+
+
+def _own_names(svg: str) -> str:
+    """Keep only the ids that something refers to, and make them differ between figures."""
+    used = set(re.findall(r'(?:xlink:)?href="#([^"]+)"|url\(#([^)]+)\)', svg))
+    names = {first or second for first, second in used}
+    mine = hashlib.sha256(svg.encode()).hexdigest()[:8]
+
+    def rename(match: re.Match[str]) -> str:
+        return f' id="t{mine}{match[1]}"' if match[1] in names else ""
+
+    svg = re.sub(r'\s+id="([^"]*)"', rename, svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#t{mine}\1"', svg)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#t{mine}\1)", svg)
+
+
+def _themed(svg: str) -> str:
+    variables = {light: f"var(--tl-{name})" for name, (light, _) in PALETTE.items()}
+    variables |= {tab: f"var(--tl-{name})" for tab, name in zip(_TAB10, PALETTE, strict=True)}
+    variables |= {INK[0]: "var(--tl-ink)", "#000000": "var(--tl-ink)", GRID[0]: "var(--tl-grid)"}
+    return re.sub(r"#[0-9a-f]{6}\b", lambda m: variables.get(m[0], m[0]), svg)
+
+
+def _percent(name: str, values: ArrayLike) -> bool:
+    known = ("accuracy", "f1", "precision", "recall", "share", "selectivity")
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    named = any(word in name.lower() for word in known)
+    return named and bool(np.all((finite >= -1) & (finite <= 1)))
+
+
+def _label(name: str, percent: bool) -> str:
+    words = name.replace("_", " ")
+    return f"{words} (%)" if percent else words
+
+
+def _number(value: float, percent: bool) -> str:
+    return f"{value:.1%}" if percent else f"{value:.3g}"
+
+
+def history(
+    history: pd.DataFrame,
+    *,
+    x: str = "epoch",
+    best: float | None = None,
+    title: str = "Loss and score while training",
+) -> Picture:
+    """Draw how losses (above) and scores (below) went while a model was trained.
+
+    Parameters
+    ----------
+    history : DataFrame
+        One row an epoch or step. Columns with "loss" in their name go to the upper panel (nats),
+        those that hold accuracy, F1, precision or recall (0 to 1) to the lower.
+    x : str
+        The column of the x axis, ``"epoch"`` or ``"step"``.
+    best : float, optional
+        Where on the x axis the kept checkpoint is.
+    title : str
+        What was trained.
+
+    Returns
+    -------
+    Picture
+        The curves, with the last value of each in the text alternative.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss or no score to draw.
+    """
+    data = history if x in history else history.rename_axis(x).reset_index()
+    numeric = [c for c in data.select_dtypes("number") if c != x]
+    losses = [c for c in numeric if "loss" in c.lower()]
+    scores = [c for c in numeric if c not in losses and _percent(c, data[c])]
+    groups = [group for group in (losses, scores) if group]
+    if not groups:
+        raise ValueError(f"history has no column with a loss or a score: {list(history.columns)}")
+    figure, panels = axes(title, x, "", rows=len(groups))
+    ends = []
+    for ax, group in zip(np.atleast_1d(panels), groups, strict=True):
+        percent = group is scores
+        ax.set_ylabel("loss (nats)" if group is losses else _label("score", True))
+        tips = []
+        for i, column in enumerate(group):
+            line = data[[x, column]].dropna()
+            if line.empty:
+                continue
+            ax.plot(line[x], line[column], marker=MARKERS[i], ls=DASHES[i], color=COLOURS[i])
+            name = column.replace("_", " ")
+            tips.append((float(line[column].iloc[-1]), name, COLOURS[i]))
+            first, last = (_number(float(line[column].iloc[k]), percent) for k in (0, -1))
+            ends.append(f"{name} goes from {first} to {last}")
+        if percent:
+            ax.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
+        if best is not None:
+            ax.axvline(best, color=COLOURS[-1], ls=":", lw=1.5)
+        _name_line_ends(ax, float(data[x].max()), tips)
+        if x == "epoch":
+            ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    kept = f" The checkpoint of {x} {best:g} is kept (dotted line)." if best is not None else ""
+    return Picture(figure, f"{title}, by {x}: {'; '.join(ends)}.{kept}")
+
+
+def _name_line_ends(ax: Axes, right: float, tips: Sequence[tuple[float, str, str]]) -> None:
+    """Write each line's name beside its last point, moved apart where they would overlap."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # settles the axis limits that the distances are taken from
+    height = ax.get_window_extent().height
+    gap = 14 / 72 * figure.dpi  # one line of text, in pixels
+    to_pixels, to_data = ax.transData, ax.transData.inverted()
+    wanted = sorted((to_pixels.transform((right, value))[1], name, c) for value, name, c in tips)
+    placed: list[float] = []
+    for y, _, _ in wanted:
+        placed.append(max(y, placed[-1] + gap) if placed else y)
+    bottom = ax.get_window_extent().y0
+    overflow = (placed[-1] if placed else 0) - (bottom + height)
+    if overflow > 0:  # push the stack down from the top
+        limit = bottom + height
+        for i in reversed(range(len(placed))):
+            placed[i] = min(placed[i], limit)
+            limit = placed[i] - gap
+    for y, (_, name, colour) in zip(placed, wanted, strict=True):
+        ax.annotate(
+            name,
+            (right, to_data.transform((0, y))[1]),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def intervals(data: pd.DataFrame, by: Sequence[str], y: str) -> pd.DataFrame:
+    """Summarise one row a seed as mean, low and high; pass on what is summarised already.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns `by` and either `y` (one row a seed), or the summary ``mean``, ``low``, ``high``
+        (the mean may also bear the name `y`).
+    by : sequence of str
+        What tells the points apart, for example ``["method", "labels"]``.
+    y : str
+        The score.
+
+    Returns
+    -------
+    DataFrame
+        Columns `by`, ``mean``, ``low``, ``high`` and ``n`` in the order of first appearance. A
+        point with one seed has no interval (NaN).
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    from tlhelpers.metrics import mean_interval
+
+    mean = y if y in data else "mean"
+    missing = [column for column in (*by, mean) if column not in data]
+    if missing:
+        raise ValueError(f"the data have no column {missing}; they have {list(data.columns)}")
+    if {"low", "high"} <= set(data.columns):
+        kept = data.assign(n=data.get("n", np.nan)).rename(columns={mean: "mean"})
+        return kept[[*by, "mean", "low", "high", "n"]]
+    rows = []
+    for key, group in data.groupby(list(by), sort=False):
+        values = group[mean].dropna().to_numpy(dtype=float)
+        if len(values) >= 2:
+            interval = mean_interval(values)
+            row = (interval.mean, interval.low, interval.high, interval.n)
+        else:
+            row = (float(values.mean()) if len(values) else np.nan, np.nan, np.nan, len(values))
+        rows.append((*key, *row))
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n"])
+
+
+def methods(
+    summary: pd.DataFrame,
+    *,
+    live: Mapping[str, float] | pd.Series | None = None,
+    x: str = "accuracy",
+    by: str = "method",
+    title: str = "Methods compared",
+) -> Picture:
+    """Draw one dot with its interval for each method, and this run's score over it.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns `by` and `x`, one row a seed; or ``mean``, ``low`` and ``high`` already.
+    live : mapping of method to score, optional
+        What the page just measured: drawn as a diamond beside the recorded dot.
+    x : str
+        The score; accuracies and the like (0 to 1) are drawn in per cent.
+    by : str
+        The column with the method's name.
+    title : str
+        What is compared.
+
+    Returns
+    -------
+    Picture
+        The methods from top to bottom in the order of their mean.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    points = intervals(summary, [by], x).sort_values("mean", ignore_index=True)
+    live = dict(live) if live is not None else {}
+    extra = [name for name in live if name not in set(points[by])]
+    points = pd.concat([points, pd.DataFrame({by: extra})], ignore_index=True) if extra else points
+    percent = _percent(x, [*points["mean"], *live.values()])
+    figure, ax = axes(title, _label(x, percent), "", height=1.5 + 0.5 * len(points), grid="x")
+    ax.set_ylabel(by)
+    said = []
+    for row, point in enumerate(points.to_dict("records")):
+        name, words = point[by], []
+        if np.isfinite(point["mean"]):
+            if np.isfinite(point["low"]):
+                ax.plot(
+                    [point["low"], point["high"]], [row, row], color=COLOURS[0], lw=3, alpha=0.6
+                )
+                span = f" ({_number(point['low'], percent)} to {_number(point['high'], percent)})"
+            else:
+                span = ""
+            ax.plot(point["mean"], row, "o", color=COLOURS[0], ms=8)
+            words.append(f"recorded {_number(point['mean'], percent)}{span}")
+        if name in live:
+            ax.plot(live[name], row, "D", mfc="none", mec=COLOURS[1], mew=2, ms=9)
+            words.append(f"this run {_number(float(live[name]), percent)}")
+        said.append(f"{name}: {', '.join(words)}")
+    ax.set_yticks(range(len(points)), points[by])
+    ax.set_ylim(-0.6, len(points) - 0.4)
+    if percent:
+        ax.xaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
+    ax.plot([], [], "o-", color=COLOURS[0], ms=8, lw=3, label="recorded, 95 % interval")
+    if live:
+        ax.plot([], [], "D", mfc="none", mec=COLOURS[1], mew=2, ms=9, label="this run")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, handletextpad=0.5)
+    return Picture(figure, f"{title}; {_label(x, False)}. {'; '.join(reversed(said))}.")
+
+
+def learning_curves(
+    summary: pd.DataFrame,
+    *,
+    x: str = "labels",
+    y: str = "accuracy",
+    by: str = "method",
+    live: pd.DataFrame | None = None,
+    log: bool | None = None,
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+) -> Picture:
+    """Draw one line with its interval band for each method.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns `by`, `x` and `y`, one row a seed; or ``mean``, ``low`` and ``high`` already.
+    x, y, by : str
+        Columns of the two axes, and what tells the lines apart.
+    live : DataFrame, optional
+        Columns `by`, `x`, `y`: what the page just measured, drawn as open diamonds.
+    log : bool, optional
+        Whether x is logarithmic; by default where it spans a factor of 8 or more.
+    xlabel, ylabel : str, optional
+        Words for the axes, with units; by default the column names.
+    title : str, optional
+        What is compared.
+
+    Returns
+    -------
+    Picture
+        The curves, named at their right ends.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    points = intervals(summary, [by, x], y)
+    percent = _percent(y, points["mean"])
+    title = title or f"{y.replace('_', ' ').capitalize()} by {x.replace('_', ' ')}"
+    figure, ax = axes(
+        title, xlabel or x.replace("_", " "), ylabel or _label(y, percent), height=3.8
+    )
+    positions = np.unique(points[x].to_numpy(dtype=float))
+    if log if log is not None else positions.min() > 0 and positions.max() >= 8 * positions.min():
+        ax.set_xscale("log")
+        _tick_where_measured(ax, positions)
+    tips, said = [], []
+    for i, (name, line) in enumerate(points.groupby(by, sort=False)):
+        line = line.sort_values(x)
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        ax.fill_between(line[x], line["low"], line["high"], color=colour, alpha=0.2, lw=0)
+        ax.plot(line[x], line["mean"], marker=marker, ls=DASHES[i % len(DASHES)], color=colour)
+        if live is not None:
+            run = live[live[by] == name]
+            ax.plot(run[x], run[y], "D", mfc="none", mec=colour, mew=2, ms=10)
+        tips.append((float(line["mean"].iloc[-1]), str(name), colour))
+        first, last = (
+            f"{_number(float(line['mean'].iloc[k]), percent)} at {line[x].iloc[k]:,g}"
+            for k in (0, -1)
+        )
+        said.append(f"{name}: {first}, {last}")
+    if percent:
+        ax.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
+    _name_line_ends(ax, float(positions.max()), tips)
+    runs = " Open diamonds: this run." if live is not None else ""
+    return Picture(figure, f"{title}. {'; '.join(said)}. Bands: 95 % intervals.{runs}")
+
+
+def _tick_where_measured(ax: Axes, positions: np.ndarray) -> None:
+    span = np.log10(positions.max() / positions.min())
+    kept = [positions[0]]
+    for position in positions[1:]:
+        if np.log10(position / kept[-1]) > span / 8:  # nearer ones would run into each other
+            kept.append(position)
+    ax.set_xticks(kept, [f"{position:,g}" for position in kept])
+    ax.xaxis.set_minor_locator(ticker.NullLocator())
+
+
+def heatmap(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    alt: str = "",
+    form: str = "{:.2f}",
+    scale: float | None = None,
+) -> Picture:
+    """Draw a small table of numbers as shaded cells, with each number written in its cell.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (rows, columns)
+        The numbers; positive ones are shaded blue, negative ones orange.
+    title, xlabel, ylabel : str
+        What the figure shows, with units.
+    alt : str, optional
+        The text alternative; by default it names the largest and the smallest cell.
+    form : str
+        Format of the numbers, for example ``"{:.0f}"``; empty for none.
+    scale : float, optional
+        The number that gets the full shade; by default the largest.
+
+    Returns
+    -------
+    Picture
+        The shaded table.
+    """
+    values = table.to_numpy(dtype=float)
+    rows, columns = values.shape
+    full = scale or float(np.nanmax(np.abs(values))) or 1.0
+    figure, ax = axes(title, xlabel, ylabel, height=1.4 + 0.42 * rows, grid="")
+    for row in range(rows):
+        for column in range(columns):
+            value = values[row, column]
+            if not np.isfinite(value):
+                continue
+            # Transparency, not lightness, carries the number: it works on any page, and at 0.5 at
+            # most the ink in the cell stays readable.
+            shade = 0.5 * min(abs(value) / full, 1.0)
+            corner = (column - 0.5, row - 0.5)
+            colour = COLOURS[0] if value >= 0 else COLOURS[1]
+            ax.add_patch(mpl.patches.Rectangle(corner, 1, 1, color=colour, alpha=shade, lw=0))
+            if form:
+                ax.text(column, row, form.format(value), ha="center", va="center", color=INK[0])
+    ax.set_xlim(-0.5, columns - 0.5)
+    ax.set_ylim(rows - 0.5, -0.5)
+    long = max(len(str(name)) for name in table.columns) * columns > 40
+    turn: dict[str, Any] = {"rotation": 45, "ha": "right"} if long else {}
+    ax.set_xticks(range(columns), [str(name) for name in table.columns], **turn)
+    ax.set_yticks(range(rows), [str(name) for name in table.index])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return Picture(figure, alt or f"{title}. {_extremes(table, xlabel, ylabel, form or '{:.3g}')}")
+
+
+def _extremes(table: pd.DataFrame, xlabel: str, ylabel: str, form: str) -> str:
+    values = table.to_numpy(dtype=float)
+    said = []
+    for word, at in (("largest", np.nanargmax(values)), ("smallest", np.nanargmin(values))):
+        row, column = np.unravel_index(at, values.shape)
+        where = f"{ylabel} {table.index[row]}, {xlabel} {table.columns[column]}"
+        said.append(f"{word}: {form.format(values[row, column])} at {where}")
+    return "; ".join(said).capitalize() + "."
+
+
+def confusion(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    label_names: Sequence[str],
+    *,
+    title: str = "What is taken for what",
+) -> Picture:
+    """Draw how often each true class was given each predicted class.
+
+    Parameters
+    ----------
+    labels : array of shape (N,)
+        True class numbers.
+    predictions : array of shape (N,) or (N, C)
+        Predicted class numbers, or logits.
+    label_names : sequence of str, C long
+        Names of the classes 0, 1, ...
+    title : str
+        What was classified.
+
+    Returns
+    -------
+    Picture
+        A shaded table of counts; the text alternative holds every row.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in length.
+    """
+    truth, predicted = np.asarray(labels), np.asarray(predictions)
+    predicted = predicted.argmax(axis=-1) if predicted.ndim == 2 else predicted
+    if truth.shape != predicted.shape:
+        raise ValueError(f"{len(truth)} labels and {len(predicted)} predictions: give one of each")
+    counts = np.zeros((len(label_names), len(label_names)), dtype=int)
+    np.add.at(counts, (truth, predicted), 1)
+    frame = pd.DataFrame(counts, index=list(label_names), columns=list(label_names))
+    said = "; ".join(
+        f"true {name}: "
+        + ", ".join(f"{frame.loc[name, other]} as {other}" for other in label_names)
+        for name in label_names
+    )
+    return heatmap(
+        frame,
+        title=title,
+        xlabel="predicted class (counts)",
+        ylabel="true class",
+        alt=f"{title}; counts of examples. {said}.",
+        form="{:.0f}",
+    )
