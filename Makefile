@@ -1,0 +1,103 @@
+# Everything that the book's makers do, on a machine that has Python 3.11 or newer (with venv) and make.
+# The first target that needs it sets up .venv; later ones skip that until requirements.txt or pyproject.toml change.
+
+N ?=
+CHAPTER ?=
+PROFILE ?= tiny
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+# The first of these that is new enough makes the environment; `make PYTHON=/path/to/python` overrides it.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) no-python)
+ASSETS := encoder sentiment
+
+.NOTPARALLEL:
+.PHONY: help setup book chapter serve test test-fast check assets pair unit execute miniature contract render browser results assign grade lock bench clean
+
+help:  ## Show this list.
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-13s%s\n", $$1, $$2}'
+
+setup: $(READY)  ## Make .venv with the tested versions of everything.
+
+$(READY): requirements.txt pyproject.toml
+	@if [ "$(PYTHON)" = no-python ]; then echo "Python 3.11 or newer is needed; found none called python3." >&2; exit 1; fi
+	@echo "Setting up $(VENV) (a few minutes the first time)"
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --requirement requirements.txt
+	@$(PY) -m pip install --quiet --no-deps --editable .
+	@touch $(READY)
+
+book: pair execute  ## Execute what changed, render the book, tell where to open it.
+	@$(PY) -m tools.stage --profile $(PROFILE)
+	@$(PY) -m tools.render
+
+chapter: pair  ## Execute one chapter and render it: make chapter N=10
+	@if [ -z "$(N)" ]; then echo "Which one? For example: make chapter N=10" >&2; exit 2; fi
+	@$(PY) -m tools.execute $(N) --profile $(PROFILE)
+	@$(PY) -m tools.stage --profile $(PROFILE) --unexecuted
+	@$(PY) -m tools.render --chapter $(N)
+
+serve: $(READY)  ## Serve the rendered book at http://127.0.0.1:8000
+	@$(PY) -m tools.serve
+
+# The gates run from the quickest to the slowest; each stops the line.
+test: check unit  ## Run every test: code, chapters in both profiles, page contract, rendered book, browser.
+	@$(MAKE) --no-print-directory execute EXECUTE_OPTIONS=--enforce-limits
+	@$(MAKE) --no-print-directory miniature
+	@$(MAKE) --no-print-directory contract
+	@$(MAKE) --no-print-directory render
+	@$(MAKE) --no-print-directory browser
+
+test-fast: check  ## Run the tests that execute no chapter and take no long training.
+	@$(PY) -m pytest -m "not slow and not real_assets and not book and not browser"
+
+check: $(READY)  ## Check style, types, spelling and that both forms of each chapter agree.
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/codespell
+	@$(PY) -m tools.pair --check
+
+assets: $(READY)  ## Fetch the pretrained models and the text that the chapters need.
+	@$(VENV)/bin/tl assets fetch $(ASSETS)
+
+pair: $(READY)  ## Make each chapter's Markdown and notebook equal.
+	@$(PY) -m tools.pair
+
+unit: $(READY) assets
+	@$(PY) -m pytest -m "not book and not browser"
+
+execute: $(READY) assets  ## Execute the chapters that changed.
+	@$(PY) -m tools.execute --profile $(PROFILE) $(EXECUTE_OPTIONS)
+
+miniature: $(READY)  ## Run the full profile of every chapter against a miniature hub.
+	@$(PY) -m tools.miniature
+
+contract: $(READY)
+	@$(PY) -m pytest -m book
+
+render: $(READY)
+	@$(PY) -m tools.stage --profile $(PROFILE)
+	@$(PY) -m tools.render
+
+browser: $(READY)
+	@$(PY) -m pytest -m browser
+
+results: $(READY) assets  ## Record the sweeps again: make results [CHAPTER=10]
+	@$(PY) -m tools.sweep $(CHAPTER)
+
+assign: $(READY)  ## Make student notebooks, solutions and autograders from the exercise masters.
+	@$(PY) -m tools.exercises assign
+
+grade: $(READY)  ## Grade submitted notebooks: make grade SUBMISSIONS=folder
+	@$(PY) -m tools.exercises grade $(SUBMISSIONS)
+
+lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
+	@$(PYTHON) -m tools.lock
+
+bench: $(READY) assets  ## Execute every chapter alone and report seconds and memory.
+	@$(PY) -m tools.execute --profile $(PROFILE) --force --jobs 1 --enforce-limits
+
+clean:  ## Remove what was built; .venv and fetched assets stay.
+	@rm -rf _build

@@ -1,0 +1,1 @@
+"""The book's machinery: pair, execute, stage, render. Readers never import it."""

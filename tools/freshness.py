@@ -1,0 +1,62 @@
+"""Decide whether a chapter must run again.
+
+The key of a run is everything that it read: the chapter's code cells; each file of this project
+that the kernel opened or imported (the helpers, recorded sweeps, the ledger, and with them the
+pinned digests of the assets); and the version of Python and of each package imported. Text cells
+are not part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from functools import cache
+from importlib import metadata
+
+import nbformat
+from nbformat import NotebookNode
+
+from tools.kernel_record import digest
+from tools.project import Project, read_json
+
+RECORD_FORMAT = 1  # Raise it when a change to the machinery makes earlier runs worthless.
+
+
+def code_digest(notebook: NotebookNode) -> str:
+    """Digest the code cells with the tags that change how they run."""
+    cells = [
+        [cell.source, sorted(cell.metadata.get("tags", []))]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+@cache
+def installed_version(distribution: str) -> str | None:
+    """Give the version that is installed now."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def why_stale(project: Project, slug: str, profile: str) -> str | None:
+    """Tell why a chapter must run again; nothing if its last good run still holds."""
+    record = read_json(project.run_record(slug, profile))
+    if record is None or not project.executed(slug, profile).exists():
+        return "never run"
+    if record.get("format") != RECORD_FORMAT:
+        return "the machinery changed"
+    if record["cells"] != code_digest(nbformat.read(project.notebook(slug), as_version=4)):
+        return "its code changed"
+    if record["python"] != platform.python_version():
+        return f"Python {record['python']} became {platform.python_version()}"
+    for name, version in record["versions"].items():
+        if installed_version(name) != version:
+            return f"{name} {version} became {installed_version(name) or 'absent'}"
+    for name, known in record["files"].items():
+        if digest(project.root / name) != known:
+            return f"{name} changed"
+    return None

@@ -1,0 +1,140 @@
+"""Lay out what the renderer reads under ``_build/stage``: executed notebooks, the book's own pages.
+
+A file that did not change keeps its date, so that the renderer reads again only what is new.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from tools.project import Project, UserError
+
+PAGE_FOLDERS = ("_static", "images")
+
+
+def toc_files(project: Project) -> list[str]:
+    """List every page that the table of contents names, without ending."""
+
+    def walk(node: object) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key in ("root", "file"):
+                if key in node:
+                    yield str(node[key])
+            node = list(node.values())
+        if isinstance(node, list):
+            for value in node:
+                yield from walk(value)
+
+    return list(walk(yaml.safe_load((project.root / "_toc.yml").read_text("utf-8"))))
+
+
+def toc_chapters(project: Project) -> list[str]:
+    """List the chapters that the table of contents names."""
+    return [Path(file).stem for file in toc_files(project) if file.startswith("notebooks/")]
+
+
+def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
+    """Lay out the book's pages.
+
+    Parameters
+    ----------
+    profile
+        Whose executed notebooks to take.
+    unexecuted
+        Take a chapter without outputs where it has not been run, rather than stop.
+
+    Raises
+    ------
+    UserError
+        If the table of contents names a page that is not there.
+    """
+    with tempfile.TemporaryDirectory(dir=_ready(project.build), prefix="stage-") as folder:
+        fresh = Path(folder)
+        for name in ("_config.yml", "_toc.yml"):
+            shutil.copy2(project.root / name, fresh / name)
+        (fresh / "notebooks").mkdir()
+        missing = []
+        for slug in toc_chapters(project):
+            executed = project.executed(slug, profile)
+            if executed.exists():
+                shutil.copy2(executed, fresh / "notebooks" / executed.name)
+            elif unexecuted and project.notebook(slug).exists():
+                shutil.copy2(project.notebook(slug), fresh / "notebooks" / executed.name)
+                print(f"  without outputs: {slug}")
+            else:
+                missing.append(slug)
+        if missing:
+            raise UserError(
+                f"Not executed in profile {profile}: {', '.join(missing)}. "
+                f"Run `make book` or `python -m tools.execute`."
+            )
+        book = project.root / "book"
+        (fresh / "book").mkdir()
+        for page in sorted(book.glob("*.md")):
+            shutil.copy2(page, fresh / "book" / page.name)
+        for name in PAGE_FOLDERS:
+            if (book / name).is_dir():
+                shutil.copytree(book / name, fresh / "book" / name)
+        if importlib.util.find_spec("tools.ledger_pages"):
+            importlib.import_module("tools.ledger_pages").write_pages(fresh)
+        absent = [
+            file
+            for file in toc_files(project)
+            if not any((fresh / file).with_suffix(ending).exists() for ending in (".md", ".ipynb"))
+        ]
+        if absent:
+            raise UserError(f"_toc.yml names pages that do not exist: {', '.join(absent)}")
+        mirror(fresh, project.stage)
+    return project.stage
+
+
+def _ready(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def mirror(fresh: Path, target: Path) -> None:
+    """Make ``target`` equal to ``fresh``, touching only the files whose bytes differ."""
+    wanted = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path.is_file() and path.relative_to(target) not in wanted:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    for name in sorted(wanted):
+        old, new = target / name, fresh / name
+        if not old.exists() or old.read_bytes() != new.read_bytes():
+            _ready(old.parent)
+            shutil.copyfile(new, old)
+
+
+def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:
+    """Lay out the book's pages."""
+    parser = argparse.ArgumentParser(prog="python -m tools.stage", description=__doc__)
+    parser.add_argument("--profile", choices=["tiny", "full"], default="tiny")
+    parser.add_argument(
+        "--unexecuted", action="store_true", help="take chapters that have not been run as they are"
+    )
+    options = parser.parse_args(arguments)
+    project = project or Project()
+    try:
+        folder = stage(project, options.profile, unexecuted=options.unexecuted)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    count = sum(1 for path in folder.rglob("*") if path.suffix in (".md", ".ipynb"))
+    print(f"Staged {count} pages in {folder.relative_to(project.root)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
