@@ -1,7 +1,7 @@
 """Helpers of the executable book "Transfer Learning in NLP".
 
-``import tlhelpers as tl`` costs next to nothing: each name below is imported when first used, so that
-``tl --help`` and a page that only draws recorded results never wait for PyTorch.
+``import tlhelpers as tl`` costs next to nothing: each name below is imported when first used, so
+that ``tl --help`` and a page that only draws recorded results never wait for PyTorch.
 """
 
 from __future__ import annotations

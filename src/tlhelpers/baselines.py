@@ -1,4 +1,4 @@
-"""What fine-tuning has to beat: a bag of words, and a frozen encoder, each under a linear classifier."""
+"""What fine-tuning has to beat: a linear classifier on a bag of words or a frozen encoder."""
 
 from __future__ import annotations
 

@@ -1,0 +1,94 @@
+"""The baselines that fine-tuning has to beat."""
+
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, Features, Value
+from sklearn.linear_model import LogisticRegression
+from transformers import BertConfig, BertModel
+
+from tlhelpers.baselines import fit_frozen, fit_tfidf
+from tlhelpers.embeddings import embed, pool
+
+FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["negative", "positive"])})
+
+
+def reviews(n: int) -> Dataset:
+    texts = [f"a {'fine' if i % 2 else 'dull'} film number {i}" for i in range(n)]
+    return Dataset.from_dict({"text": texts, "label": [i % 2 for i in range(n)]}, features=FEATURES)
+
+
+class WordTokenizer:
+    """Gives each word a number; stands in for a pretrained tokenizer."""
+
+    def __call__(self, texts, max_length, **_):
+        rows = [[1 + sum(map(ord, word)) % 60 for word in text.split()] for text in texts]
+        rows = [row[:max_length] for row in rows]
+        width = max(map(len, rows))
+        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+        return Batch(input_ids=ids, attention_mask=(ids > 0).long())
+
+
+class Batch(dict):
+    def to(self, device):
+        return self
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=64,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    return BertModel(config, add_pooling_layer=False).eval()
+
+
+def test_bag_of_words_learns_which_word_decides():
+    classifier = fit_tfidf(reviews(60), reviews(20))
+    assert classifier.accuracy(reviews(40)) == 1.0
+    assert classifier.predict_proba(["a fine film"])[0].argmax() == 1
+    assert classifier.label_names == ["negative", "positive"]
+
+
+def test_the_penalty_with_the_best_validation_accuracy_is_kept():
+    train, validation = reviews(12), reviews(20)
+    classifier = fit_tfidf(train, validation, inverse_penalties=(1e-9, 10.0))
+    features = classifier.featurize(train["text"][:])
+    weak = LogisticRegression(C=1e-9).fit(features, train["label"])
+    assert classifier.accuracy(validation) >= weak.score(
+        classifier.featurize(validation["text"][:]), validation["label"]
+    )
+
+
+def test_frozen_features_leave_the_encoder_as_it_was(encoder):
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    classifier = fit_frozen(encoder, WordTokenizer(), reviews(40), reviews(20))
+    assert classifier.accuracy(reviews(40)) > 0.9
+    assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
+
+
+def test_embeddings_come_in_the_order_of_the_texts_and_ignore_padding(encoder):
+    texts = ["short", "a much longer text than the first one", "three words here"]
+    together = embed(encoder, WordTokenizer(), texts, batch_size=3, progress=False)
+    alone = np.concatenate(
+        [embed(encoder, WordTokenizer(), [text], progress=False) for text in texts]
+    )
+    # Padding changes the order of summation, so float32 agrees to its rounding only.
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_mean_pooling_is_the_mean_over_the_tokens_that_are_there():
+    hidden = torch.arange(12.0).reshape(1, 3, 4)  # (B, T, C)
+    mask = torch.tensor([[1, 1, 0]])
+    assert torch.equal(pool(hidden, mask, "mean"), hidden[:, :2].mean(1))
+    assert torch.equal(pool(hidden, mask, "cls"), hidden[:, 0])
+
+
+@pytest.mark.parametrize("texts", ["one string", []])
+def test_embedding_something_else_than_a_list_of_texts_is_refused(encoder, texts):
+    with pytest.raises(ValueError, match="list of texts"):
+        embed(encoder, WordTokenizer(), texts)
