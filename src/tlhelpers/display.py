@@ -69,6 +69,7 @@ def style() -> str:
         "border-bottom:1px solid var(--tl-grid);background:none!important;color:inherit;"
         "white-space:normal;max-width:none}"
         ".tl :is(th,td).tl-n{text-align:right;font-variant-numeric:tabular-nums}"
+        ".tl td.tl-long{min-width:14em}"
         ".tl mark{color:inherit;border-radius:.2em;padding:.05em .15em}"
         ".tl .tl-legend{font-size:.85em;margin-top:.4em}"
         ".tl pre{white-space:pre-wrap;margin:0;color:inherit;background:none}"
@@ -148,9 +149,11 @@ def table(data: pd.DataFrame, caption: str = "", *, index: bool | None = None) -
     return Html(html, f"{caption}\n{plain}" if caption else plain)
 
 
-def _cell(tag: str, value: object, numeric: bool, scope: str = "") -> str:  # noqa: ANN401
-    attributes = (f' scope="{scope}"' if scope else "") + (' class="tl-n"' if numeric else "")
-    return f"<{tag}{attributes}>{escape(_show(value))}</{tag}>"
+def _cell(tag: str, value: object, numeric: bool, scope: str = "") -> str:
+    shown = _show(value)
+    kind = ' class="tl-n"' if numeric else ' class="tl-long"' if len(shown) > 40 else ""
+    of = f' scope="{scope}"' if scope else ""
+    return f"<{tag}{of}{kind}>{escape(shown)}</{tag}>"
 
 
 def _show(value: Any) -> str:  # noqa: ANN401 -- a cell can hold anything
@@ -161,7 +164,8 @@ def _show(value: Any) -> str:  # noqa: ANN401 -- a cell can hold anything
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        number = float(value)
+        return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
     return str(value)
 
 

@@ -153,7 +153,9 @@ def _svg(figure: Figure, alt: str) -> str:
     buffer = io.StringIO()
     no_date = {"Date": None, "Creator": None}  # two runs give the same bytes
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tlhelpers"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=no_date)
+        # A figure that a reader lays out by hand may reach past its edge; ours fit by construction.
+        box = None if figure.get_layout_engine() else "tight"
+        figure.savefig(buffer, format="svg", transparent=True, metadata=no_date, bbox_inches=box)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.S)
@@ -273,10 +275,14 @@ def history(
         percent = group is scores
         ax.set_ylabel("loss (nats)" if group is losses else _label("score", True))
         tips = []
-        for i, column in enumerate(group):
+        held_out = 0
+        for column in group:
             line = data[[x, column]].dropna()
             if line.empty:
                 continue
+            # Training is the same blue in both panels; what is held out takes the other colours.
+            held_out += "train" not in column
+            i = 0 if "train" in column else min(held_out, len(COLOURS) - 1)
             ax.plot(line[x], line[column], marker=MARKERS[i], ls=DASHES[i], color=COLOURS[i])
             name = column.replace("_", " ")
             tips.append((float(line[column].iloc[-1]), name, COLOURS[i]))
@@ -512,7 +518,7 @@ def _tick_where_measured(ax: Axes, positions: np.ndarray) -> None:
     span = np.log10(positions.max() / positions.min())
     kept = [positions[0]]
     for position in positions[1:]:
-        if np.log10(position / kept[-1]) > span / 8:  # nearer ones would run into each other
+        if np.log10(position / kept[-1]) > span / 6.5:  # nearer ones would run into each other
             kept.append(position)
     ax.set_xticks(kept, [f"{position:,g}" for position in kept])
     ax.xaxis.set_minor_locator(ticker.NullLocator())

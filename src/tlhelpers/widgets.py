@@ -188,7 +188,7 @@ def _words(name: str) -> str:
 def _live(
     draw: Callable[[tuple[int, ...]], Html], title: str, settings: Mapping[str, Sequence[Any]]
 ) -> Any:  # noqa: ANN401
-    import ipywidgets  # type: ignore[import-untyped]
+    import ipywidgets
 
     wide = {"description_width": "initial"}
     controls = []
@@ -254,9 +254,9 @@ def _control(name: str, values: Sequence[Any]) -> str:
     if _ordered_numbers(values):
         last, listed = len(values) - 1, escape(json.dumps(words))
         return (
-            f'<label><span>{label}</span><input type="range" aria-label="{label}" min="0" max="{last}" step="1" '
-            f'value="0" autocomplete="off" data-name="{escape(name)}" data-words="{listed}" '
-            f'aria-valuetext="{escape(words[0])}">'
+            f'<label><span>{label}</span><input type="range" aria-label="{label}" '
+            f'min="0" max="{last}" step="1" value="0" autocomplete="off" data-name="{escape(name)}" '
+            f'data-words="{listed}" aria-valuetext="{escape(words[0])}">'
             f'<output aria-live="off">{escape(words[0])}</output></label>'
         )
     options = "".join(
