@@ -1,8 +1,11 @@
 """What settles the computed entries of chapter 10."""
 
-from sklearn.metrics import f1_score
+from __future__ import annotations
+
+import math
 
 ROWS_OF_EACH_LABEL = 12_500  # in the training split and again in the test split of IMDB
+ROWS_WITHOUT_LABEL = 50_000  # the third split of IMDB, "unsupervised"
 
 
 def positives_among_first_rows(rows: int) -> int:
@@ -17,5 +20,172 @@ def best_binary_f1_on_first_rows(rows: int) -> float:
     Predicting no positive is perfect there, and its F1 is 0 over 0, which scikit-learn counts as 0;
     any positive prediction is wrong, so its F1 is 0 as well.
     """
+    from sklearn.metrics import f1_score
+
     labels = [0] * (rows - positives_among_first_rows(rows))
     return float(f1_score(labels, labels, average="binary", zero_division=0.0))
+
+
+def accuracy_of_always_negative(rows: int) -> float:
+    """Return the accuracy, on the first rows, of a model that has only ever seen label 0."""
+    return 1 - positives_among_first_rows(rows) / rows
+
+
+def error_of_logistic_regression_on_first_rows(rows: int) -> str:
+    """Name the error that scikit-learn raises when the first rows are all it gets to fit."""
+    from sklearn.linear_model import LogisticRegression
+
+    labels = [0] * (rows - positives_among_first_rows(rows))
+    try:
+        LogisticRegression().fit([[float(i)] for i in range(len(labels))], labels)
+    except ValueError as error:
+        return type(error).__name__
+    return ""
+
+
+def rows_tokenised(train: int, test: int) -> int:
+    """Count the reviews that mapping the whole dictionary of splits tokenises."""
+    return train + test + ROWS_WITHOUT_LABEL
+
+
+def right_answers(accuracy: float, rows: int) -> float:
+    """Turn a printed accuracy into a number of rows, which has to be whole."""
+    return round(accuracy * rows, 6)
+
+
+def nearest_f1(accuracy: float, f1: float, rows: int) -> list[float]:
+    """Return the F1 scores, to 4 decimals, around a printed one that this accuracy allows.
+
+    With E errors, F1 = 2 TP / (2 TP + E): the accuracy fixes E, so F1 takes one value for each
+    whole number of true positives TP. The list has one value if the printed F1 is among them.
+    """
+    errors = rows - round(accuracy * rows)
+    possible = sorted({round(2 * tp / (2 * tp + errors), 4) for tp in range(1, rows - errors + 1)})
+    if round(f1, 4) in possible:
+        return [round(f1, 4)]
+    return [max(p for p in possible if p < f1), min(p for p in possible if p > f1)]
+
+
+def wilson_percent(right: int, rows: int) -> list[float]:
+    """Return the 95 % Wilson interval of an accuracy, in percent with one decimal."""
+    from tlhelpers.metrics import wilson
+
+    interval = wilson(right, rows)
+    return [round(100 * interval.low, 1), round(100 * interval.high, 1)]
+
+
+def optimism_of_best_of(checkpoints: int, rows: int, accuracy: float) -> float:
+    """Return by how many points the best of several equally good checkpoints flatters itself.
+
+    Exact expectation of the largest of independent binomial counts. Checkpoints of one run are not
+    independent, so this is an upper bound for them.
+    """
+    from scipy.stats import binom
+
+    below = binom.cdf(range(rows), rows, accuracy) ** checkpoints
+    expected_largest = rows - float(below.sum())
+    return round(100 * (expected_largest / rows - accuracy), 2)
+
+
+def accepted_by(function: str, argument: str) -> bool:
+    """Say whether a function of the installed transformers (e.g. Trainer) takes this argument."""
+    import inspect
+
+    import transformers
+
+    return argument in inspect.signature(getattr(transformers, function).__init__).parameters
+
+
+def default_optimizer() -> str:
+    """Return the optimiser that TrainingArguments uses if none is named."""
+    import dataclasses
+
+    from transformers import TrainingArguments
+
+    fields = {field.name: field.default for field in dataclasses.fields(TrainingArguments)}
+    return "AdamW" if str(fields["optim"]).startswith("adamw") else str(fields["optim"])
+
+
+def optimizer_steps(rows: int, batch: int, epochs: int) -> int:
+    """Count optimiser steps without gradient accumulation on one device."""
+    return math.ceil(rows / batch) * epochs
+
+
+def warmup_steps(rows: int, batch: int, epochs: int, share: float) -> int:
+    """Count warm-up steps for a share of all steps, rounded up as transformers did."""
+    return math.ceil(share * optimizer_steps(rows, batch, epochs))
+
+
+def installed_by(packages: list[str], wanted: str) -> bool:
+    """Say whether installing the packages, without extras, brings along the wanted one."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    seen: set[str] = set()
+    waiting = [canonicalize_name(name) for name in packages]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            lines = requires(name) or []
+        except PackageNotFoundError:  # needed on another platform only
+            continue
+        for line in lines:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(canonicalize_name(requirement.name))
+    return canonicalize_name(wanted) in seen
+
+
+def new_heads_are_equal(seed_first: bool) -> bool:
+    """Build a classifier twice, as a script run twice does, and compare the two new heads.
+
+    Only the model's size is miniature. ``seed_first`` sets the seed before the model is made;
+    the seed of TrainingArguments comes too late for that.
+    """
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, set_seed
+
+    config = BertConfig(
+        vocab_size=11,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=8,
+    )
+    heads = []
+    with torch.random.fork_rng(devices=[]):
+        for run in range(2):
+            torch.manual_seed(1000 + run)  # whatever state a fresh process happens to be in
+            if seed_first:
+                set_seed(42)
+            heads.append(BertForSequenceClassification(config).classifier.weight.detach())
+    return bool(torch.equal(*heads))
+
+
+def padded_shapes(lengths: list[int]) -> list[int]:
+    """Return the shape of a batch that DataCollatorWithPadding makes of texts of these lengths."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import DataCollatorWithPadding, PreTrainedTokenizerFast
+
+    words = Tokenizer(WordLevel({"[PAD]": 0, "a": 1}, unk_token="a"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]")
+    rows = [{"input_ids": [1] * n, "attention_mask": [1] * n, "label": 0} for n in lengths]
+    batch = DataCollatorWithPadding(tokenizer=tokenizer)(rows)
+    return list(batch["input_ids"].shape) if "labels" in batch else []
+
+
+def teraflops_used(minutes: float, rows: int, tokens: int, epochs: int) -> float:
+    """Return the arithmetic rate, in 10^12 operations a second, that a training time implies.
+
+    Six operations a parameter and token (Kaplan et al. 2020, section 2.1), counted with the
+    85 million parameters of BERT-base that are not embeddings, every text at full length.
+    """
+    parameters = 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)
+    return round(6 * parameters * rows * tokens * epochs / (60 * minutes) / 1e12, 1)
