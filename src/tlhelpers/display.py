@@ -64,6 +64,7 @@ def style() -> str:
         ".tl table{border-collapse:collapse;margin:0;font-size:.9em;color:inherit;"
         "background:none;border:0;table-layout:auto;width:auto}"
         ".tl caption{caption-side:top;text-align:left;font-weight:600;padding:.3em 0;color:inherit}"
+        ".tl caption div{max-width:min(36rem,80vw)}"  # not cut where a wide table scrolls
         ".tl :is(thead,tbody,tr){background:none!important;color:inherit;border:0}"
         ".tl :is(th,td){padding:.3em .7em;text-align:left;vertical-align:top;border:0;"
         "border-bottom:1px solid var(--tl-grid);background:none!important;color:inherit;"
@@ -137,7 +138,7 @@ def table(data: pd.DataFrame, caption: str = "", *, index: bool | None = None) -
         )
         for row in shown.itertuples(index=False, name=None)
     ]
-    top = f"<caption>{escape(caption)}</caption>" if caption else ""
+    top = f"<caption><div>{escape(caption)}</div></caption>" if caption else ""
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     # A region that scrolls must be reachable by keyboard, and say what it is.
     label = escape(caption or "Table", quote=True)

@@ -13,13 +13,14 @@ import io
 import itertools
 import json
 import os
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from tlhelpers.display import Html
+import pandas as pd
+
+from tlhelpers.display import Html, table
 from tlhelpers.plots import as_html
 
 MANY = 300_000  # bytes: a page has to stay under 1 MB
@@ -153,12 +154,12 @@ def _form(thing: Any) -> Html:  # noqa: ANN401
         return thing
     if isinstance(thing, str):
         return _as_text(thing)
+    if isinstance(thing, pd.DataFrame):
+        return table(thing)
     rich = getattr(thing, "_repr_html_", None)
     html = rich() if rich else None
     if html is None:
         return _as_text(repr(thing))
-    # pandas brings a style sheet and a border of its own; ours follow the theme.
-    html = re.sub(r"<style.*?</style>", "", html, flags=re.S).replace('border="1"', "")
     return Html(f'<div class="tl-scroll">{html}</div>', repr(thing))
 
 
@@ -255,8 +256,9 @@ def _control(name: str, values: Sequence[Any]) -> str:
         last, listed = len(values) - 1, escape(json.dumps(words))
         return (
             f'<label><span>{label}</span><input type="range" aria-label="{label}" '
-            f'min="0" max="{last}" step="1" value="0" autocomplete="off" data-name="{escape(name)}" '
-            f'data-words="{listed}" aria-valuetext="{escape(words[0])}">'
+            f'min="0" max="{last}" step="1" value="0" autocomplete="off" '
+            f'data-name="{escape(name)}" data-words="{listed}" '
+            f'aria-valuetext="{escape(words[0])}">'
             f'<output aria-live="off">{escape(words[0])}</output></label>'
         )
     options = "".join(
