@@ -18,7 +18,12 @@ from tlhelpers.profiles import DATASETS, DataSource, Profile, current, source
 SPLIT_SEED = 20_140_601  # fixed for ever: results recorded in the book rest on these splits
 
 
-def data(role: str, profile: str | Profile | None = None, quiet: bool = False) -> DatasetDict:
+def data(
+    role: str,
+    profile: str | Profile | None = None,
+    language: str | None = None,
+    quiet: bool = False,
+) -> DatasetDict:
     """Get the data set of a role, split into train, validation and test.
 
     Parameters
@@ -27,26 +32,39 @@ def data(role: str, profile: str | Profile | None = None, quiet: bool = False) -
         A key of `tlhelpers.profiles.DATASETS`, e.g. ``"sentiment"``.
     profile
         Which profile; by default the one in use.
+    language
+        For a multilingual set, the language's code; by default ``"en"``.
     quiet
         Print nothing.
 
     Returns
     -------
     DatasetDict
-        Splits ``train``, ``validation`` and ``test``. Classification has the columns ``text``
-        and ``label`` (a `ClassLabel`). Description, citation and licence are in ``info`` of
-        each split.
+        Splits ``train``, ``validation`` and ``test``, with the columns that `COLUMNS` lists for
+        the set's kind: ``text`` and ``label`` (a `ClassLabel`) for classification, ``tokens``
+        and ``tags`` (a list of `ClassLabel`) for token classification. Description, citation
+        and licence are in ``info`` of each split.
 
     Raises
     ------
     LookupError
         If the role is unknown in this profile.
+    ValueError
+        If the set does not have the language.
     ConnectionError
         If the data set is on the hub and the hub cannot be reached.
     """
     chosen = current(profile)
     entry = source(DATASETS, role, chosen)
-    splits = _READERS[role](entry) if entry.asset else _from_hub(role, entry)
+    if language is not None and language not in (entry.languages or ("en",)):
+        raise ValueError(
+            f"{role!r} has no language {language!r} here; it has "
+            f"{', '.join(entry.languages or ('en',))}"
+        )
+    if entry.asset is not None:
+        splits = _READERS[role](entry, language or "en")
+    else:
+        splits = _from_hub(entry, language or "en")
     for split in splits.values():
         split.info.description = f"{entry.name}: {entry.note}" if entry.note else entry.name
         split.info.citation = entry.citation
@@ -61,8 +79,9 @@ def describe(splits: DatasetDict) -> str:
     train = splits["train"]
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
     line = f"{train.info.description.split(':')[0]}: {sizes}"
-    if "label" in train.features and isinstance(train.features["label"], ClassLabel):
-        names = train.features["label"].names
+    classes = train.features.get("label") or getattr(train.features.get("tags"), "feature", None)
+    if isinstance(classes, ClassLabel):
+        names = classes.names
         line += f" · {len(names)} classes: {', '.join(names[:6])}" + ("…" if names[6:] else "")
     return line
 
@@ -70,7 +89,8 @@ def describe(splits: DatasetDict) -> str:
 def label_names(splits: DatasetDict | Dataset, column: str = "label") -> list[str]:
     """Return the names of the classes, in the order of their numbers."""
     split = next(iter(splits.values())) if isinstance(splits, DatasetDict) else splits
-    return list(split.features[column].names)
+    feature = split.features[column]
+    return list(getattr(feature, "feature", feature).names)
 
 
 def sample(split: Dataset, n: int, seed: int = 0, by: str | None = "label") -> Dataset:
@@ -191,7 +211,7 @@ def _asset_text(folder: Path, name: str) -> str:
     )
 
 
-def _sentiment(entry: DataSource) -> DatasetDict:
+def _sentiment(entry: DataSource, language: str) -> DatasetDict:
     from tlhelpers.assets import fetch
 
     assert entry.asset is not None
@@ -237,7 +257,7 @@ def sentiment_splits(
     return three_way(Dataset.from_dict(columns, features=features), validation, test)
 
 
-_READERS: dict[str, Callable[[DataSource], DatasetDict]] = {"sentiment": _sentiment}
+_READERS: dict[str, Callable[[DataSource, str], DatasetDict]] = {"sentiment": _sentiment}
 
 
 # --------------------------------------------------------------------------------------------
@@ -245,25 +265,50 @@ _READERS: dict[str, Callable[[DataSource], DatasetDict]] = {"sentiment": _sentim
 # --------------------------------------------------------------------------------------------
 
 
-def _from_hub(role: str, entry: DataSource) -> DatasetDict:
+# What is kept of each kind of data set, under these names.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "classification": ("text", "label"),
+    "pairs": ("premise", "hypothesis", "label"),
+    "tokens": ("tokens", "tags"),
+    "question-answering": ("id", "context", "question", "answers"),
+    "summarisation": ("text", "summary"),
+    "translation": ("translation",),
+    "similarity": ("sentence1", "sentence2", "score"),
+    "text": ("text",),
+}
+HELD_OUT = 2_000  # rows cut from train where the hub has no validation or test; a tenth if fewer
+
+
+def _from_hub(entry: DataSource, language: str) -> DatasetDict:
     from datasets import load_dataset
 
     assert entry.hub is not None
-    names = dict(entry.splits) or {name: name for name in ("train", "validation", "test")}
+    config = entry.config.format(language=language) if entry.config else None
     try:
-        raw: Any = load_dataset(entry.hub, entry.config, revision=entry.revision)
+        raw: Any = load_dataset(entry.hub, config, revision=entry.revision)
     except (ConnectionError, FileNotFoundError) as error:
         raise ConnectionError(
-            f"cannot reach {entry.hub} on the hub: {error}. Check the connection, or use "
+            f"cannot get {entry.hub} from the hub: {error}. Check the connection, or use "
             "profile='tiny', which reads from the package registry"
         ) from error
+    names = dict(entry.splits) or {name: name for name in ("train", "validation", "test")}
     splits = DatasetDict({ours: raw[theirs] for ours, theirs in names.items()})
     if entry.columns:
         splits = splits.rename_columns(dict(entry.columns))
-    if entry.label_names and "label" in splits["train"].features:
-        splits = splits.cast_column("label", ClassLabel(names=list(entry.label_names)))
-    if "validation" not in splits:
-        size = min(max(len(splits["train"]) // 10, 1), 2_500)
-        train, validation = split_off(splits["train"], size)
-        splits = DatasetDict(train=train, validation=validation, test=splits["test"])
-    return splits
+    splits = splits.select_columns(list(COLUMNS[entry.kind]))
+    if "label" in COLUMNS[entry.kind]:
+        splits = _with_class_names(splits, entry.label_names)
+    held_out = min(HELD_OUT, max(len(splits["train"]) // 10, 1))
+    for name in ("test", "validation"):
+        if name not in splits:
+            splits["train"], splits[name] = split_off(splits["train"], held_out)
+    return DatasetDict({name: splits[name] for name in ("train", "validation", "test")})
+
+
+def _with_class_names(splits: DatasetDict, names: Sequence[str]) -> DatasetDict:
+    """Make ``label`` a `ClassLabel`, whether it was one, a number or a name."""
+    found = splits["train"].features["label"]
+    if not names:
+        named = isinstance(found, ClassLabel)
+        names = found.names if named else sorted(set(splits["train"]["label"]))
+    return splits.cast_column("label", ClassLabel(names=list(names)))

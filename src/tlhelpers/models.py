@@ -27,6 +27,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from tlhelpers.architectures import configuration, has_output_of_its_own
 from tlhelpers.profiles import MODELS, ModelSource, Profile, current, source
 
 Task = Literal["classification", "tokens", "mlm", "causal", "seq2seq", "question-answering"]
@@ -132,7 +133,7 @@ def load(
             else:
                 model = AUTO_CLASSES[task].from_config(config, dtype=dtype, **kwargs)
                 fresh = ["everything"]
-    model.eval()
+    model.train(False)
     if not quiet:
         print(_describe(called, model, fresh))
     return Loaded(model, tokenizer)
@@ -159,9 +160,15 @@ def meta_model(
     Parameters
     ----------
     role
-        A configuration, or whatever `load` takes as role (only the configuration is read).
+        A configuration, a role, or an id in `tlhelpers.architectures.PUBLISHED`; nothing is
+        fetched.
     task, labels, profile
         As for `load`.
+
+    Raises
+    ------
+    LookupError
+        If the role is unknown, or the table has no configuration of the model.
     """
     names = _label_settings(task, labels)
     if isinstance(role, PreTrainedConfig):
@@ -169,15 +176,12 @@ def meta_model(
         for key, value in names.items():
             setattr(config, key, value)
     else:
-        location, revision, _, _ = _locate(role, profile)
-        try:
-            config = AutoConfig.from_pretrained(location, revision=revision, **names)
-        except (OSError, ValueError) as error:
-            raise _unreachable(location, error) from error
+        hub_id = source(MODELS, role, profile).hub if role in MODELS else role
+        config = configuration(hub_id, **names)
     with torch.device("meta"):
         model: PreTrainedModel = AUTO_CLASSES[task].from_config(config)
-    # Tying is part of the count: on the meta device as elsewhere, shared weights count once.
-    model.tie_weights()
+        if task == "seq2seq" and has_output_of_its_own(config):
+            model.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
     return model
 
 
