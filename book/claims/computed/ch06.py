@@ -1,0 +1,103 @@
+"""What settles the computed entries of chapter 6.
+
+Models are built from their configuration on PyTorch's meta device: exact shapes, no memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SIZES: dict[str, dict[str, int]] = {
+    "base": {},  # BertConfig's defaults are those of bert-base-uncased
+    "large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
+    "tiny": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2},
+    "mini": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4},
+    "small": {"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8},
+    "medium": {"hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8},
+}
+
+
+def _model(size: str, kind: str = "BertModel", **changes: int) -> Any:  # noqa: ANN401
+    import torch
+    import transformers
+
+    settings = SIZES[size] | changes
+    if "hidden_size" in settings:
+        settings.setdefault("intermediate_size", 4 * settings["hidden_size"])
+    with torch.device("meta"):
+        model = getattr(transformers, kind)(transformers.BertConfig(**settings))
+    model.tie_weights()
+    return model
+
+
+def parameters(size: str, kind: str = "BertModel", vocab_size: int = 30522) -> int:
+    """Count the parameters of a BERT, with whatever head the class has."""
+    return sum(p.numel() for p in _model(size, kind, vocab_size=vocab_size).parameters())
+
+
+def parameters_by_formula(size: str) -> int:
+    """Count the parameters of BertModel from six numbers, without building it.
+
+    Embeddings (V + P + S) d + 2d; per layer 4 (d^2 + d) for attention, 2df + f + d for the
+    feed-forward network and 4d for two layer norms; pooler d^2 + d.
+    """
+    width = SIZES[size].get("hidden_size", 768)
+    layers = SIZES[size].get("num_hidden_layers", 12)
+    inner = SIZES[size].get("intermediate_size", 4 * width)
+    embeddings = (30522 + 512 + 2) * width + 2 * width
+    layer = 4 * (width * width + width) + 2 * width * inner + inner + width + 4 * width
+    return embeddings + layers * layer + width * width + width
+
+
+def shape(size: str) -> list[int]:
+    """Return layers, width of the token vectors, and attention heads."""
+    config = _model(size).config
+    return [config.num_hidden_layers, config.hidden_size, config.num_attention_heads]
+
+
+def share_of_embeddings(size: str) -> float:
+    """Return the share of the parameters that sits in the token embeddings, in percent."""
+    model = _model(size)
+    whole = sum(p.numel() for p in model.parameters())
+    return round(100 * model.embeddings.word_embeddings.weight.numel() / whole, 1)
+
+
+def parts_of_the_embedding() -> list[str]:
+    """List the modules of the embedding layer in order of use."""
+    embeddings = _model("base").embeddings
+    names = ["word", "position", "token_type"]
+    lookups = [f"{name}_embeddings" for name in names if hasattr(embeddings, f"{name}_embeddings")]
+    return [*lookups, type(embeddings.LayerNorm).__name__, type(embeddings.dropout).__name__]
+
+
+def layer_norm_after_the_sum() -> bool:
+    """Say whether each half of a layer normalises the sum of its input and its output (post-norm).
+
+    Runs one half of a miniature layer by hand and by the library.
+    """
+    import torch
+    from transformers import BertConfig
+    from transformers.models.bert.modeling_bert import BertSelfOutput
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        half = BertSelfOutput(BertConfig(hidden_size=8, num_attention_heads=2)).eval()
+        attended, before = torch.randn(1, 3, 8), torch.randn(1, 3, 8)
+        by_hand = torch.nn.functional.layer_norm(half.dense(attended) + before, (8,), eps=1e-12)
+        return bool(torch.allclose(half(attended, before), by_hand, atol=1e-6))
+
+
+def head_shape(kind: str, module: str, labels: int) -> list[int]:
+    """Return inputs and outputs of the linear layer of a head of BERT-base."""
+    layer = getattr(_model("base", kind, num_labels=labels), module)
+    return [layer.in_features, layer.out_features]
+
+
+def has_pooler(kind: str) -> bool:
+    """Say whether a BERT with this head keeps the pooler."""
+    return getattr(_model("base", kind).bert, "pooler", None) is not None
