@@ -227,21 +227,6 @@ def only_run(project: Project) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
-def only_run(project: Project) -> Iterator[None]:
-    """Wait until no other process runs chapters in this checkout."""
-    lock = FileLock(project.build / "execute.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print("Another run is at work in this checkout; waiting for it to end.", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 

@@ -1,7 +1,7 @@
-"""Write requirements.txt: the version of everything that a fresh installation of the project takes today.
+"""Write requirements.txt: the versions that a fresh installation of the project takes today.
 
-Needs only Python itself. Platform builds are left out (``torch==2.13.0``, not ``2.13.0+cpu``), as are the
-libraries of one vendor's GPU: they come along with torch where they belong.
+Needs only Python itself. Platform builds are left out (``torch==2.13.0``, not ``2.13.0+cpu``), as
+are the libraries of one vendor's GPU: they come along with torch where they belong.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def main(project: Project | None = None) -> int:
         frozen = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
     pins = portable(frozen)
     write_atomically(project.root / "requirements.txt", HEADER + pins)
-    print(
-        f"requirements.txt: {len(pins.splitlines())} packages. Run `make test` before committing it."
-    )
+    print(f"requirements.txt: {len(pins.splitlines())} packages. Now run `make test`.")
     return 0
 
 

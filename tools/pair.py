@@ -163,7 +163,7 @@ def pair(
         raise UserError(
             f"{slug}: both {_name(source, project)} and {_name(notebook, project)} were edited "
             f"since they were last equal, and one edit would be lost. Move one over by hand, then "
-            f"run `python -m tools.pair {slug[:2]} --from md` (or `--from ipynb`) to take that form."
+            f"run `python -m tools.pair {slug[:2]} --from md` (or `--from ipynb`)."
         )
     if found is State.NOTEBOOK_IS_NEWER:
         opened = read_notebook(notebook.read_text("utf-8"))

@@ -1,8 +1,8 @@
 """Run one chapter in a kernel of its own and keep the outcome; `tools.execute` starts this process.
 
 A good run leaves ``_build/executed/<profile>/<slug>.ipynb`` and, beside it, the record of what the
-run read and cost. A run that fails leaves the notebook as far as it got under ``_build/failed/``, and
-does not touch what the last good run left.
+run read and cost. A run that fails leaves the notebook as far as it got under ``_build/failed/``,
+and does not touch what the last good run left.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ def run_chapter(project: Project, slug: str, profile: str, threads: int) -> None
                 str(output),
                 parameters={"profile": profile} if _takes_parameters(notebook) else None,
                 kernel_name="python3",
+                language="python",
                 cwd=str(work),
                 progress_bar=False,
                 execution_timeout=CELL_SECONDS,

@@ -1,0 +1,106 @@
+"""The renderer gets the executed chapters and the book's pages, and sees only what changed."""
+
+import nbformat
+import pytest
+
+from tools import stage
+from tools.project import Project, UserError
+
+TOC = """
+format: jb-book
+root: book/index
+parts:
+  - caption: Practice
+    chapters:
+      - file: notebooks/10-demo
+      - file: book/glossary
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = Project(tmp_path)
+    (tmp_path / "book" / "_static").mkdir(parents=True)
+    (tmp_path / "book" / "claims").mkdir()
+    (tmp_path / "_toc.yml").write_text(TOC)
+    (tmp_path / "_config.yml").write_text("title: Demo\n")
+    (tmp_path / "book" / "index.md").write_text("# Demo\n")
+    (tmp_path / "book" / "glossary.md").write_text("# Words\n")
+    (tmp_path / "book" / "_static" / "book.css").write_text("a {}\n")
+    (tmp_path / "book" / "claims" / "README.md").write_text("# Not a page\n")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Ten")])
+    for path in (project.notebook("10-demo"), project.executed("10-demo", "tiny")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, path)
+    return project
+
+
+@pytest.fixture(autouse=True)
+def no_generated_pages(monkeypatch):
+    monkeypatch.setattr(stage.importlib.util, "find_spec", lambda name: None)
+
+
+def staged(project):
+    return {
+        str(path.relative_to(project.stage)) for path in project.stage.rglob("*") if path.is_file()
+    }
+
+
+def test_the_table_of_contents_names_pages_and_chapters(project):
+    assert stage.toc_files(project) == ["book/index", "notebooks/10-demo", "book/glossary"]
+    assert stage.toc_chapters(project) == ["10-demo"]
+
+
+def test_the_stage_holds_the_pages_and_nothing_else(project):
+    stage.stage(project, "tiny")
+    assert staged(project) == {
+        "_config.yml",
+        "_toc.yml",
+        "book/index.md",
+        "book/glossary.md",
+        "book/_static/book.css",
+        "notebooks/10-demo.ipynb",
+    }
+
+
+def test_a_chapter_that_has_not_run_is_named(project):
+    project.executed("10-demo", "tiny").unlink()
+    with pytest.raises(UserError, match="10-demo"):
+        stage.stage(project, "tiny")
+
+
+def test_a_chapter_that_has_not_run_can_be_taken_as_it_is(project, capsys):
+    project.executed("10-demo", "tiny").unlink()
+    stage.stage(project, "tiny", unexecuted=True)
+    assert "notebooks/10-demo.ipynb" in staged(project)
+    assert "without outputs: 10-demo" in capsys.readouterr().out
+
+
+def test_a_page_that_the_table_of_contents_invents_is_named(project):
+    (project.root / "_toc.yml").write_text(TOC + "      - file: book/nowhere\n")
+    with pytest.raises(UserError, match="book/nowhere"):
+        stage.stage(project, "tiny")
+
+
+def test_an_unchanged_file_keeps_its_date_and_a_removed_one_goes(project):
+    stage.stage(project, "tiny")
+    index, words = (project.stage / "book" / name for name in ("index.md", "glossary.md"))
+    before = index.stat().st_mtime_ns, words.stat().st_mtime_ns
+    (project.root / "book" / "glossary.md").write_text("# More words\n")
+    (project.root / "book" / "_static" / "book.css").unlink()
+    stage.stage(project, "tiny")
+    assert index.stat().st_mtime_ns == before[0]
+    assert words.read_text() == "# More words\n"
+    assert "book/_static/book.css" not in staged(project)
+
+
+def test_generated_pages_are_added(project, monkeypatch):
+    class Pages:
+        @staticmethod
+        def write_pages(folder):
+            (folder / "book" / "claims.md").write_text("# Claims\n")
+
+    monkeypatch.setattr(stage.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(stage.importlib, "import_module", lambda name: Pages)
+    stage.stage(project, "tiny")
+    assert "book/claims.md" in staged(project)
