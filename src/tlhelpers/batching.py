@@ -1,10 +1,12 @@
 """From a data set to padded batches: encode once, sort by length, pad as little as possible."""
 
+from __future__ import annotations
+
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,7 +16,14 @@ from torch.utils.data import TensorDataset
 
 from tlhelpers.metrics import IGNORED
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
 Batch = dict[str, Tensor]
+Data: TypeAlias = (
+    "Dataset | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | TensorDataset"
+)
 Collator = Callable[[list[dict[str, Any]]], Mapping[str, Tensor]]
 
 LABEL_NAMES = ("labels", "label", "label_ids")
@@ -36,8 +45,9 @@ class Column:
     offsets: NDArray[np.int64] | None  # (N + 1,); None if each example has just one value
 
     def __getitem__(self, index: int) -> NDArray[Any]:
+        """Return one example's values."""
         if self.offsets is None:
-            return self.values[index]
+            return np.asarray(self.values[index])
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
 
@@ -51,6 +61,7 @@ class Examples:
     left: bool = False  # some decoders are padded on the left
 
     def __len__(self) -> int:
+        """Count the examples."""
         return len(self.lengths)
 
     def fingerprint(self) -> str:
@@ -101,8 +112,8 @@ class Examples:
 
 
 def encode(
-    data: Any,
-    tokenizer: Any = None,
+    data: Data,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     model: nn.Module | None = None,
     *,
     max_length: int | None = None,
@@ -266,12 +277,12 @@ def count_labels(batch: Mapping[str, Tensor], model: nn.Module) -> int:
 
 def is_causal(model: nn.Module | None) -> bool:
     """Tell whether a model predicts each token from those before it, with labels shifted by it."""
-    model = _plain(model)
+    model = plain(model)
     encoder_decoder = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
     return getattr(model, "loss_type", None) == "ForCausalLM" and not encoder_decoder
 
 
-def _plain(model: Any) -> Any:
+def plain(model: Any) -> Any:  # noqa: ANN401 - any wrapper
     """Take the model out of the wrappers of `accelerate` and `peft`."""
     model = getattr(model, "module", model)
     return model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -281,15 +292,15 @@ def _accepted(model: nn.Module | None) -> set[str] | None:
     """Name the columns that a model takes; None if it takes any."""
     if model is None:
         return None
-    parameters = inspect.signature(_plain(model).forward).parameters
+    parameters = inspect.signature(plain(model).forward).parameters
     return {key for key, value in parameters.items() if value.kind is not value.VAR_KEYWORD}
 
 
-def _names(data: Any) -> list[str]:
+def _names(data: Data) -> list[str]:
     return list(_columns(data, ""))
 
 
-def _columns(data: Any, name: str) -> dict[str, Any]:
+def _columns(data: Data, name: str) -> dict[str, Any]:
     if isinstance(data, TensorDataset):
         names = TENSOR_NAMES.get(len(data.tensors))
         if names is None:
@@ -297,7 +308,7 @@ def _columns(data: Any, name: str) -> dict[str, Any]:
                 f"the {name} TensorDataset has {len(data.tensors)} tensors, 1 to 3 are understood "
                 "(input_ids, attention_mask, labels): give a dict of lists for more"
             )
-        return {key: tensor.numpy() for key, tensor in zip(names, data.tensors, strict=True)}
+        return {key: tensor.cpu().numpy() for key, tensor in zip(names, data.tensors, strict=True)}
     if hasattr(data, "column_names") and hasattr(data, "with_format"):  # datasets.Dataset
         if isinstance(data.column_names, dict):
             raise TypeError(
@@ -341,7 +352,7 @@ def _text_columns(
     return texts
 
 
-def _longest(tokenizer: Any, model: nn.Module | None) -> int | None:
+def _longest(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> int | None:
     """Say how many tokens both tokenizer and model take; None if neither has a limit."""
     config = getattr(model, "config", None)
     limits = [
@@ -352,7 +363,7 @@ def _longest(tokenizer: Any, model: nn.Module | None) -> int | None:
     return int(min(known)) if known else None
 
 
-def _label_numbers(labels: Any, model: nn.Module | None, name: str) -> Any:
+def _label_numbers(labels: Sequence[Any], model: nn.Module | None, name: str) -> Sequence[Any]:
     if not isinstance(labels[0], str):
         return labels
     number = getattr(getattr(model, "config", None), "label2id", None) or {}
@@ -365,7 +376,7 @@ def _label_numbers(labels: Any, model: nn.Module | None, name: str) -> Any:
     return [number[label] for label in labels]
 
 
-def _column(key: str, values: Any, name: str) -> Column:
+def _column(key: str, values: Sequence[Any], name: str) -> Column:
     first = values[0]
     if first is None or isinstance(first, str):
         raise ValueError(
@@ -391,7 +402,7 @@ def _narrow(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _check_values(arrays: Mapping[str, Column], model: nn.Module | None, name: str) -> None:
-    model = _plain(model)
+    model = plain(model)
     config = getattr(model, "config", None)
     if config is None:
         return
@@ -426,17 +437,23 @@ def _check_values(arrays: Mapping[str, Column], model: nn.Module | None, name: s
                 f"label {int(wrong[0])} in the {name} data set: the model has {classes} labels, 0 "
                 f"to {classes - 1}; load it with num_labels={int(real.max()) + 1} or drop the row"
             )
-        if "Token" in kind and not np.array_equal(labels.offsets, arrays["input_ids"].offsets):
+        if "Token" in kind and not _same_offsets(labels, arrays["input_ids"]):
             raise ValueError(
                 f"labels and input_ids of the {name} data set differ in length: give each token "
                 "one label, -100 for those that have none"
             )
 
 
-def _padding(tokenizer: Any, model: nn.Module | None) -> dict[str, int]:
+def _same_offsets(one: Column, other: Column) -> bool:
+    if one.offsets is None or other.offsets is None:
+        return one.offsets is other.offsets
+    return np.array_equal(one.offsets, other.offsets)
+
+
+def _padding(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> dict[str, int]:
     pad = getattr(tokenizer, "pad_token_id", None)
     if pad is None:
-        pad = getattr(getattr(_plain(model), "config", None), "pad_token_id", None)
+        pad = getattr(getattr(plain(model), "config", None), "pad_token_id", None)
     return {
         "input_ids": pad or 0,
         "token_type_ids": getattr(tokenizer, "pad_token_type_id", 0) or 0,
