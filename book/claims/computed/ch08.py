@@ -1,0 +1,179 @@
+"""What settles the computed entries of chapter 8."""
+
+from typing import Any
+
+# Weights of one decoder layer, by the names that transformers gives them.
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+MLP = ("gate_proj", "up_proj", "down_proj")
+TARGETS = {
+    "query and value": ("q_proj", "v_proj"),
+    "attention": ATTENTION,
+    "all linear": ATTENTION + MLP,
+}
+# Adam in mixed precision keeps, for each trained parameter: the weight and its gradient in 16
+# bits, and a copy, a momentum and a variance in 32 bits (Rajbhandari et al. 2020, section 3.1).
+BYTES_TRAINED = 2 + 2 + 4 + 4 + 4
+BYTES_FROZEN = {"16 bits": 2.0, "4 bits": 0.5}
+
+
+def full_parameters(width_out: int, width_in: int) -> int:
+    """Count the numbers of a full update of one weight matrix."""
+    return width_out * width_in
+
+
+def lora_parameters(rank: int, width_in: int, width_out: int) -> int:
+    """Count the numbers of a rank-r update: r x (d_in + d_out), Hu et al. (2021), section 4.1."""
+    return rank * (width_in + width_out)
+
+
+def saving(rank: int, width: int) -> float:
+    """Divide a full update of a square matrix by the low-rank one."""
+    return full_parameters(width, width) / lora_parameters(rank, width, width)
+
+
+def product_shapes(rank: int, width_out: int, width_in: int) -> dict[str, list[int]]:
+    """Shape of both products of a (d_out x r) and a (r x d_in) matrix.
+
+    Only the first has the shape of the weight; the second is r x r where d_in = d_out, and does
+    not exist (an empty list) elsewhere.
+    """
+    import torch
+
+    tall = torch.empty(width_out, rank, device="meta")
+    wide = torch.empty(rank, width_in, device="meta")
+    reverse = list((wide @ tall).shape) if width_in == width_out else []
+    return {"tall @ wide": list((tall @ wide).shape), "wide @ tall": reverse}
+
+
+def _adapted_linear(rank: int, alpha: int) -> Any:  # noqa: ANN401 (peft's layer)
+    """Wrap one linear layer with peft, as get_peft_model does it inside any model."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(48, 32, bias=False))
+    adapted = get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=["0"]))
+    return adapted.base_model.model[0]
+
+
+def starts_as_the_pretrained_layer(rank: int = 8) -> bool:
+    """Whether a fresh LoRA layer of peft gives the frozen layer's output exactly."""
+    import torch
+
+    layer = _adapted_linear(rank, rank)
+    x = torch.randn(5, 48)
+    fresh = bool((layer.lora_B["default"].weight == 0).all())
+    return fresh and bool(torch.equal(layer(x), layer.base_layer(x)))
+
+
+def scaling(rank: int, alpha: int) -> float:
+    """Factor by which peft multiplies the update B A x."""
+    return float(_adapted_linear(rank, alpha).scaling["default"])
+
+
+def forward_without_scaling_agrees(rank: int, alpha: int) -> bool:
+    """Whether W x + B A x, without alpha / r, is what a LoRA layer of peft computes."""
+    import torch
+
+    layer = _adapted_linear(rank, alpha)
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    x = torch.randn(5, 48)
+    a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    return bool(torch.allclose(layer(x), layer.base_layer(x) + x @ (b @ a).T, atol=1e-5))
+
+
+def merged_equals_unmerged(rank: int = 8, alpha: int = 16) -> bool:
+    """Whether folding (alpha / r) B A into the weight leaves the output as it was (to 1e-5)."""
+    import torch
+
+    layer = _adapted_linear(rank, alpha)
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    x = torch.randn(5, 48)
+    before = layer(x)
+    layer.merge()
+    return bool(torch.allclose(layer.base_layer(x), before, atol=1e-5))
+
+
+def base_weight_moves_in_training(steps: int = 3) -> bool:
+    """Whether a few optimiser steps on a LoRA layer change the pretrained weight."""
+    import torch
+
+    layer = _adapted_linear(4, 8)
+    before = layer.base_layer.weight.clone()
+    trained = [p for p in layer.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        layer(torch.randn(5, 48)).square().mean().backward()
+        optimizer.step()
+    return not torch.equal(before, layer.base_layer.weight)
+
+
+def trained_share_of_compute() -> float:
+    """Divide the cost of a full training step by that of a step on frozen weights.
+
+    A forward pass costs 2 operations a weight and token, gradients by activations 2 more,
+    gradients by weights 2 more (Kaplan et al. 2020, section 2.1). LoRA saves the last third only:
+    the gradient still runs back through every frozen layer. The factors' own cost is left out.
+    """
+    forward, by_activations, by_weights = 2, 2, 2
+    return (forward + by_activations + by_weights) / (forward + by_activations)
+
+
+def model_parameters(hub_id: str) -> int:
+    """Count a decoder's parameters from its published configuration."""
+    from tlhelpers.models import meta_model
+
+    return sum(p.numel() for p in meta_model(hub_id, task="causal").parameters())
+
+
+def lora_in_model(hub_id: str, rank: int, targets: str) -> int:
+    """Count the numbers that LoRA adds to the named matrices of every layer of a decoder."""
+    from torch import nn
+
+    from tlhelpers.models import meta_model
+
+    return sum(
+        lora_parameters(rank, module.in_features, module.out_features)
+        for name, module in meta_model(hub_id).named_modules()
+        if isinstance(module, nn.Linear) and name.rpartition(".")[2] in TARGETS[targets]
+    )
+
+
+def lora_share(hub_id: str, rank: int, targets: str) -> float:
+    """Percentage of a decoder's parameters that LoRA adds."""
+    return 100 * lora_in_model(hub_id, rank, targets) / model_parameters(hub_id)
+
+
+def roberta_trained(rank: int, labels: int | None) -> int:
+    """Count what is trained with LoRA on query and value of RoBERTa-base.
+
+    ``labels``: number of classes of the head that is trained with it; None counts no head.
+    """
+    width, layers = 768, 12
+    factors = layers * 2 * lora_parameters(rank, width, width)
+    head = 0 if labels is None else (width + 1) * width + (width + 1) * labels
+    return factors + head
+
+
+def training_gigabytes(hub_id: str, trained: int, frozen: str = "16 bits") -> float:
+    """Memory (10^9 bytes) of weights, gradients and Adam's states, without activations.
+
+    ``trained`` is the number of trained parameters; 0 means all of them.
+    """
+    total = model_parameters(hub_id)
+    if not trained:
+        return total * BYTES_TRAINED / 1e9
+    return (total * BYTES_FROZEN[frozen] + trained * BYTES_TRAINED) / 1e9
+
+
+def tokens_in_hours(
+    hub_id: str, hours: float, peak_teraflops: float = 312.0, utilisation: float = 0.4
+) -> float:
+    """Tokens (millions) that a LoRA run can read on one A100.
+
+    4 operations a weight and token (see ``trained_share_of_compute``); 312 TFLOP/s is the card's
+    16-bit peak, and 40 % of it a good utilisation.
+    """
+    rate = peak_teraflops * 1e12 * utilisation / (4 * model_parameters(hub_id))
+    return rate * hours * 3600 / 1e6
