@@ -4,6 +4,9 @@ import pytest
 
 from tlhelpers import claims
 from tlhelpers.claims import LedgerError, load_ledger, settle
+from tlhelpers.results import ResultsError
+from tools.prose_numbers import unbacked_phrases
+from tools.sweep import write_content
 
 GOOD = """
 - id: 08-good
@@ -157,6 +160,80 @@ def test_text_of_an_entry_cannot_become_html(folder, ledger_in_use):
     assert "<b>A" not in claims.show_claims(chapter=8)._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("phrase", "backed"),
+    [
+        ("65,536 numbers", True),
+        ("65.5 thousand", True),
+        ("65.54k", True),
+        ("65.6k", False),
+        ("65,537", False),
+        ("rank 8", True),
+        ("rank 16", False),
+        ("GPT-3 has 65,536", True),
+    ],
+)
+def test_a_phrase_states_only_what_its_entry_backs(folder, phrase, backed):
+    write(folder, GOOD.replace('["65,536"]', f'["{phrase}"]'))
+    entry = load_ledger(folder)["08-good"]
+    unbacked = unbacked_phrases(entry, settle(entry, folder))
+    assert unbacked == ([] if backed else [phrase])
+
+
+def test_a_share_backs_a_percentage(folder):
+    text = GOOD.replace("expects: 65536", "expects: 0.934").replace('["65,536"]', '["93.4 %"]')
+    entry = load_ledger(write(folder, text))["08-good"]
+    assert unbacked_phrases(entry, settle(entry, folder)) == []
+
+
+# A recorded value that drifts ------------------------------------------------------------------
+
+MEASURED = """
+- id: 08-measured
+  claim: Rank 8 is right more often than rank 1.
+  source: null
+  kind: measured
+  settled_by:
+    result: 08-rank
+    value: accuracy
+    where: {rank: 8}
+    minus: {rank: 1}
+    between: [0.05, 0.15]
+  verdict: confirmed
+  why: The interval leaves out zero.
+"""
+
+
+def record(folder, difference):
+    points = [
+        {
+            "parameters": {"rank": rank, "seed": seed},
+            "values": {"accuracy": 0.7 + 0.01 * seed + (difference if rank == 8 else 0)},
+            "seconds": 1.0,
+            "environment": 0,
+        }
+        for rank in (1, 8)
+        for seed in range(5)
+    ]
+    content = {"sweep": "08-rank", "code": "c", "environments": [{}], "points": points}
+    write_content(folder / "08-rank.json", content)
+
+
+@pytest.mark.parametrize(("difference", "holds"), [(0.1, True), (0.2, False)])
+def test_a_recorded_value_that_drifts_does_not_hold(folder, difference, holds):
+    record(folder, difference)
+    entry = load_ledger(write(folder, MEASURED))["08-measured"]
+    settled = settle(entry, folder, folder)
+    assert settled.value == pytest.approx(difference)
+    assert settled.holds is holds
+
+
+def test_a_measured_entry_without_its_sweep_says_how_to_record_it(folder):
+    entry = load_ledger(write(folder, MEASURED))["08-measured"]
+    with pytest.raises(ResultsError, match="make results CHAPTER=08"):
+        settle(entry, folder, folder)
+
+
 # The ledger of the book itself ----------------------------------------------------------------
 
 BOOK = load_ledger()
@@ -174,3 +251,8 @@ def test_the_book_ledger_is_settled_as_it_says(entry):
     assert settled.holds, (
         f"{entry.file}: {entry.id}: {settled.detail}. Correct the entry, or what it rests on."
     )
+    for phrase in unbacked_phrases(entry, settled):
+        pytest.fail(
+            f"{entry.file}: {entry.id}: prose {phrase!r} has a number that is neither in figure "
+            f"nor in settled_by, nor the value ({settled.value!r}). Correct the phrase."
+        )
