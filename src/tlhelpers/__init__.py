@@ -21,6 +21,7 @@ _HOME = {
     "evaluate": "training",
     "predict": "training",
     "Settings": "training",
+    "padding_shares": "batching",
     "embed": "embeddings",
     "fit_tfidf": "baselines",
     "fit_frozen": "baselines",
@@ -40,6 +41,7 @@ _HOME = {
 _MODULES = {
     "assets",
     "baselines",
+    "batching",
     "claims",
     "corpora",
     "decoding",
