@@ -114,7 +114,7 @@ def fetch(name: str, progress: bool = True, *, again: bool = False) -> Path:
     asset, folder = _asset(name), folder_of(name)
     if is_fetched(name) and not again:
         return folder
-    with _disk_errors(), locked(name):
+    with disk_errors(), locked(name):
         if is_fetched(name) and not again:
             return folder  # another process fetched it while this one waited
         failures = []
@@ -208,7 +208,7 @@ def made_whole(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Turn an error of the file system into a message that says what to do."""
     try:
         yield
