@@ -146,8 +146,8 @@ def test_shown_claims_read_as_text_and_as_html(ledger_in_use):
     table = claims.show_claims(chapter=8)
     assert "confirmed" in repr(table) and "65,536" in repr(table)
     page = table._repr_html_()
-    assert 'scope="col"' in page and "65,536" in page
-    assert "color:inherit" in page and "background:none" in page
+    assert "✓ confirmed" in page and "65,536" in page
+    assert "var(--tl-green)" in page, "colours follow the theme of the page"
 
 
 def test_text_of_an_entry_cannot_become_html(folder, ledger_in_use):

@@ -6,7 +6,6 @@ the recorded sweep that settles one, and shows entries with their verdicts.
 
 from __future__ import annotations
 
-import html
 import importlib
 import importlib.util
 import math
@@ -14,11 +13,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
 from numbers import Real
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tlhelpers.display import Html
 from tlhelpers.ledger_entries import (
     FIRM_VERDICTS,
     VERDICTS,
@@ -36,7 +37,7 @@ from tlhelpers.ledger_entries import (
 
 __all__ = [
     "Claim",
-    "ClaimTable",
+    "ClaimList",
     "Ledger",
     "LedgerError",
     "Reference",
@@ -223,13 +224,13 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
     return False
 
 
-_ROW = "padding:.45em .7em;text-align:left;vertical-align:top;border-bottom:1px solid #8887"
+# Sign and colour (of display.PALETTE): no verdict is told by its colour alone.
 _BADGES = {
-    "confirmed": "✓ confirmed",
-    "corrected": "✗ corrected",
-    "depends": "± depends",
-    "not shown at this scale": "○ not shown at this scale",
-    "planned": "… planned",
+    "confirmed": ("✓", "green"),
+    "corrected": ("✗", "orange"),
+    "depends": ("±", "gold"),
+    "not shown at this scale": ("○", "grey"),
+    "planned": ("…", "grey"),
 }
 
 
@@ -265,58 +266,51 @@ def _readable(value: object) -> str:
     return str(value)
 
 
-def _plain_row(entry: Claim) -> str:
-    said = f" Said: {entry.source.figure}." if entry.source and entry.source.figure else ""
+def _as_text(entry: Claim) -> str:
+    said = f" As stated: {entry.source.figure}." if entry.source and entry.source.figure else ""
     instead = f" Instead: {entry.instead}" if entry.instead else ""
-    return f"[{_BADGES[entry.verdict]}] {entry.claim}{said} {entry.why}{instead}"
+    sign, _ = _BADGES[entry.verdict]
+    return f"{sign} {entry.verdict}: {entry.claim}{said} {entry.why}{instead}"
 
 
-class ClaimTable:
-    """Entries with their verdicts, as a table in a page and as lines elsewhere."""
+def _as_html(entry: Claim, ledger: Ledger) -> str:
+    sign, colour = _BADGES[entry.verdict]
+    figure = entry.source.figure if entry.source else ""
+    said = f" <small>(as stated: {escape(figure)})</small>" if figure else ""
+    instead = f"<br><strong>Instead:</strong> {escape(entry.instead)}" if entry.instead else ""
+    return (
+        f'<li style="border-left:.25em solid var(--tl-{colour});padding:.1em 0 .1em .8em;'
+        'margin:0 0 .9em;list-style:none">'
+        f"{escape(entry.claim)}{said}<br>"
+        f'<strong style="color:var(--tl-{colour})">{sign} {entry.verdict}</strong> '
+        f"{escape(entry.why)}{instead}"
+        f"<br><small>{escape(describe_evidence(entry, ledger))}</small></li>"
+    )
+
+
+class ClaimList(Html):
+    """Entries with their verdicts: what the literature says, what was found.
+
+    Parameters
+    ----------
+    entries : the entries, in the order in which they are shown.
+    ledger : where their references are; by default the book's.
+    """
 
     def __init__(self, entries: Sequence[Claim], ledger: Ledger | None = None) -> None:
-        """Keep the entries in the order in which they are to be shown."""
+        """Write both forms."""
         self.entries = list(entries)
-        self._ledger = ledger
-
-    def __repr__(self) -> str:
-        """One line an entry, for terminals and readers of plain text."""
-        return "\n".join(_plain_row(entry) for entry in self.entries) or "No entries yet."
-
-    def _repr_html_(self) -> str:
-        """Inherit colours from the page, so that light and dark both read well."""
-        if not self.entries:
-            return "<p>No entries yet.</p>"
-        rows = []
-        for entry in self.entries:
-            figure = entry.source.figure if entry.source else ""
-            said = f"<br><small>as stated: {html.escape(figure)}</small>" if figure else ""
-            instead = ""
-            if entry.instead:
-                instead = f"<br><strong>Instead:</strong> {html.escape(entry.instead)}"
-            evidence = html.escape(describe_evidence(entry, self._ledger))
-            rows.append(
-                f'<tr><td style="{_ROW}">{html.escape(entry.claim)}{said}</td>'
-                f'<td style="{_ROW}">{_BADGES[entry.verdict]}</td>'
-                f'<td style="{_ROW}">{html.escape(entry.why)}{instead}'
-                f"<br><small>{evidence}</small></td></tr>"
-            )
-        heads = "".join(
-            f'<th scope="col" style="{_ROW}">{head}</th>'
-            for head in ("What the literature says", "Verdict", "What we found")
-        )
-        return (
-            '<div style="overflow-x:auto" tabindex="0" role="region" aria-label="Claims checked">'
-            '<table style="border-collapse:collapse;width:100%;color:inherit;background:none">'
-            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-        )
+        ledger = ledger or _ledger()
+        items = "".join(_as_html(entry, ledger) for entry in self.entries)
+        body = f'<ul style="padding:0;margin:0">{items}</ul>' if items else "<p>No entries yet.</p>"
+        super().__init__(body, "\n".join(map(_as_text, self.entries)) or "No entries yet.")
 
 
 def show_claims(
     chapter: int | None = None,
     verdicts: Sequence[str] = ("corrected", "depends", "not shown at this scale", "confirmed"),
     ids: Sequence[str] = (),
-) -> ClaimTable:
+) -> ClaimList:
     """Show what the literature says beside what was found.
 
     Parameters
@@ -327,10 +321,10 @@ def show_claims(
     """
     ledger = _ledger()
     if ids:
-        return ClaimTable([ledger[claim_id] for claim_id in ids], ledger)
+        return ClaimList([ledger[claim_id] for claim_id in ids], ledger)
     for verdict in verdicts:
         if verdict not in VERDICTS:
             raise ValueError(f"no verdict {verdict!r}. Use some of: {', '.join(VERDICTS)}.")
     entries = ledger.entries if chapter is None else ledger.of_chapter(chapter)
     chosen = [entry for verdict in verdicts for entry in entries if entry.verdict == verdict]
-    return ClaimTable(chosen, ledger)
+    return ClaimList(chosen, ledger)

@@ -157,9 +157,9 @@ class Claim:
         return int(self.id[:2])
 
     def _repr_html_(self) -> str:
-        from tlhelpers.claims import ClaimTable
+        from tlhelpers.claims import ClaimList
 
-        return ClaimTable([self])._repr_html_()
+        return ClaimList([self])._repr_html_()
 
 
 @dataclass(frozen=True)
