@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,7 @@ RENDERERS = (
     "sphinx-book-theme",
     "sphinx-mathjax-offline",
 )
+MATTERS = re.compile(r"WARNING|ERROR|CRITICAL|Error:")
 
 
 def inputs_digest(project: Project) -> str:
@@ -56,7 +59,7 @@ def site_digest(project: Project) -> str:
     return content.hexdigest()[:16]
 
 
-def render(project: Project, *, force: bool = False, verbose: bool = False) -> int:
+def render(project: Project, *, force: bool = False) -> int:
     """Render what is staged, unless the HTML already shows it; return the exit status."""
     stamp = project.build / "render.json"
     known = read_json(stamp) or {}
@@ -84,31 +87,34 @@ def render(project: Project, *, force: bool = False, verbose: bool = False) -> i
     result = subprocess.run(
         command,
         cwd=project.root,
+        env=os.environ | {"NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
-        stdout=None if verbose else subprocess.PIPE,
-        stderr=None if verbose else subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
         check=False,
     )
+    log = project.build / "render.log"
+    write_atomically(log, result.stdout)
     if result.returncode != 0 or not (project.html / "index.html").exists():
-        if result.stdout:
-            print(result.stdout)
-            print(
-                *[
-                    line
-                    for line in result.stdout.splitlines()
-                    if "WARNING" in line or "ERROR" in line
-                ],
-                sep="\n",
-            )
-        print("The book did not render without warnings.", file=sys.stderr)
+        said = [line for line in result.stdout.splitlines() if MATTERS.search(line)]
+        print(*(said or result.stdout.splitlines()[-30:]), sep="\n")
+        print(f"The book did not render without warnings; {log} has the rest.", file=sys.stderr)
         _forget(project)
         return 1
+    drop_second_icons(project.html)
     write_atomically(stamp, json.dumps({"inputs": inputs, "site": site}) + "\n")
     pages = sum(1 for _ in project.html.rglob("*.html"))
     print(f"  rendered {pages} pages in {time.perf_counter() - started:.0f} s")
     return 0
+
+
+def drop_second_icons(html: Path) -> None:
+    """Empty the theme's icon script: half a megabyte for what its style sheet draws as well."""
+    script = html / "_static" / "scripts" / "fontawesome.js"
+    if script.exists():
+        script.write_text("// The style sheet draws these icons from its fonts.\n", "utf-8")
 
 
 def _forget(project: Project) -> None:
@@ -120,11 +126,10 @@ def main(arguments: Sequence[str] | None = None, project: Project | None = None)
     """Render the book and tell where it is."""
     parser = argparse.ArgumentParser(prog="python -m tools.render", description=__doc__)
     parser.add_argument("--force", action="store_true", help="render everything anew")
-    parser.add_argument("--verbose", action="store_true", help="show what the renderer says")
     parser.add_argument("--chapter", help="tell where this chapter's page is")
     options = parser.parse_args(arguments)
     project = project or Project()
-    status = render(project, force=options.force, verbose=options.verbose)
+    status = render(project, force=options.force)
     if status == 0:
         page = project.html / "index.html"
         if options.chapter:

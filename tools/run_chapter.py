@@ -62,9 +62,8 @@ def run_chapter(project: Project, slug: str, profile: str, threads: int) -> None
     notebook = nbformat.read(project.notebook(slug), as_version=4)
     with tempfile.TemporaryDirectory(prefix=f"tl-{slug}-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
-        work = (
-            scratch / "work"
-        )  # A chapter that counts on files of the checkout would fail on Colab.
+        # An empty folder: a chapter that counts on files of the checkout would fail on Colab.
+        work = scratch / "work"
         work.mkdir()
         os.environ.update(kernel_environment(profile, threads, scratch))
         report = scratch / "record.json"
@@ -85,7 +84,10 @@ def run_chapter(project: Project, slug: str, profile: str, threads: int) -> None
                 progress_bar=False,
                 execution_timeout=CELL_SECONDS,
                 coalesce_streams=True,
-                extra_arguments=[f"--IPKernelApp.exec_lines={[watch]!r}"],
+                extra_arguments=[
+                    f"--IPKernelApp.exec_lines={[watch]!r}",
+                    "--IPKernelApp.log_level=ERROR",
+                ],
             )
         except Exception as error:
             partial = nbformat.read(output, as_version=4) if output.exists() else notebook
