@@ -52,7 +52,7 @@ def _adapted_linear(rank: int, alpha: int) -> Any:  # noqa: ANN401 (peft's layer
 
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(48, 32, bias=False))
-    adapted = get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=["0"]))
+    adapted: Any = get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=["0"]))
     return adapted.base_model.model[0]
 
 

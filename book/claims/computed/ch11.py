@@ -1,0 +1,221 @@
+"""What settles the computed entries of chapter 11."""
+
+import tempfile
+import warnings
+from collections import Counter
+from typing import Any
+
+GPT2 = "openai-community/gpt2"
+BYTES_TRAINED = 16  # weight, gradient, master copy and Adam's two states in mixed precision
+
+
+def _tiny_gpt2() -> Any:  # noqa: ANN401 (a transformers model)
+    from transformers import AutoModelForSequenceClassification, GPT2Config
+
+    config = GPT2Config(
+        vocab_size=50, n_embd=32, n_layer=2, n_head=2, bos_token_id=49, eos_token_id=49
+    )
+    config.num_labels = 2
+    config.pad_token_id = 49
+    return AutoModelForSequenceClassification.from_config(config)
+
+
+def _adapted(model: Any, rank: int, targets: list[str]) -> Any:  # noqa: ANN401 (as above)
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    settings = LoraConfig(
+        task_type=TaskType.SEQ_CLS, r=rank, lora_alpha=2 * rank, target_modules=targets
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # GPT-2's Conv1D, told by peft once a layer
+        return get_peft_model(model, settings)
+
+
+def _gpt2(rank: int, targets: list[str]) -> Any:  # noqa: ANN401 (as above)
+    from tlhelpers.models import meta_model
+
+    return _adapted(meta_model(GPT2, task="classification", labels=2), rank, targets)
+
+
+def gpt2_counts(rank: int, targets: list[str]) -> dict[str, int]:
+    """What peft counts for GPT-2 with a head for two classes: trained, and all."""
+    trained, everything = _gpt2(rank, targets).get_nb_trainable_parameters()
+    return {"trained": trained, "all": everything}
+
+
+def gpt2_factors(rank: int, targets: list[str]) -> int:
+    """Count the numbers of the low-rank factors alone, without the head."""
+    parameters = _gpt2(rank, targets).named_parameters()
+    return sum(p.numel() for name, p in parameters if "lora_" in name)
+
+
+def gpt2_adapted_modules(targets: list[str]) -> dict[str, int]:
+    """Count the modules of GPT-2 that a list of name endings selects, by name in the block."""
+    names = [
+        name for name, module in _gpt2(8, targets).named_modules() if hasattr(module, "lora_A")
+    ]
+    return dict(Counter(name.split(".h.")[1].split(".", 1)[1] for name in names))
+
+
+def gpt2_trained_beside_factors() -> list[str]:
+    """Name what is trained besides the factors when the task is sequence classification."""
+    parameters = _gpt2(8, ["c_attn"]).named_parameters()
+    return [
+        name.removeprefix("base_model.model.")
+        for name, p in parameters
+        if p.requires_grad and "lora_" not in name
+    ]
+
+
+def error_on_llama(targets: list[str]) -> str:
+    """Name the error of peft when these targets are looked for in Llama 3 8B."""
+    from tlhelpers.models import meta_model
+
+    model = meta_model("meta-llama/Meta-Llama-3-8B", task="classification", labels=2)
+    try:
+        _adapted(model, 16, targets)
+    except ValueError as error:
+        return type(error).__name__
+    return ""
+
+
+def share(trained: int, everything: int) -> float:
+    """Percentage of parameters that are trained."""
+    return 100 * trained / everything
+
+
+def megabytes(parameters: int, bytes_each: int) -> float:
+    """Size of a file of weights in 10^6 bytes, without its header."""
+    return parameters * bytes_each / 1e6
+
+
+def adapter_megabytes(hub_id: str, rank: int, wide: bool, bytes_each: int) -> float:
+    """Size of a decoder's adapter: on query and value, or (``wide``) on all linear layers."""
+    from torch import nn
+
+    from tlhelpers.models import meta_model
+
+    names = ("q_proj", "v_proj") + wide * ("k_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    factors = sum(
+        rank * (module.in_features + module.out_features)
+        for name, module in meta_model(hub_id).named_modules()
+        if isinstance(module, nn.Linear) and name.endswith(names)
+    )
+    return megabytes(factors, bytes_each)
+
+
+def state_gigabytes(trained: int, frozen: int = 0) -> float:
+    """Memory (10^9 bytes) of weights, gradients and Adam's states; frozen weights in 16 bits."""
+    return (trained * BYTES_TRAINED + frozen * 2) / 1e9
+
+
+def reduction(before: float, after: float) -> float:
+    """Share by which a figure falls."""
+    return 1 - after / before
+
+
+def half_precision_step_is_finite(gradient: float) -> bool:
+    """Whether one AdamW step on a weight in float16 leaves a finite number.
+
+    AdamW's epsilon 1e-8 is 0 in float16, and so is the square of a small gradient: the update
+    divides by zero.
+    """
+    import torch
+
+    weight = torch.nn.Parameter(torch.tensor([0.02], dtype=torch.float16))
+    weight.grad = torch.full_like(weight, gradient)
+    torch.optim.AdamW([weight], lr=2e-5).step()
+    return bool(weight.isfinite().all())
+
+
+def precision_of_trained_weights() -> dict[str, str]:
+    """Give the types of what peft trains in a model that was loaded in float16."""
+    model = _adapted(_tiny_gpt2().half(), 4, ["c_attn"])
+    return {
+        "factors" if "lora_" in name else "head": str(p.dtype).removeprefix("torch.")
+        for name, p in model.named_parameters()
+        if p.requires_grad
+    }
+
+
+def fresh_adapter_changes_output() -> bool:
+    """Whether wrapping a model and saving it, with no training step, changes what it computes."""
+    import torch
+
+    model = _tiny_gpt2().eval()
+    ids = torch.arange(6)[None]
+    with torch.no_grad():
+        before = model(ids).logits
+        after = _adapted(model, 4, ["c_attn", "c_proj"]).eval()(ids).logits
+    return not torch.equal(before, after)
+
+
+def wrapping_changes_the_model_it_is_given() -> bool:
+    """Whether the variable that held the base model holds LoRA layers after get_peft_model."""
+    model = _tiny_gpt2()
+    _adapted(model, 4, ["c_attn"])
+    return any(hasattr(module, "lora_A") for module in model.modules())
+
+
+def reloaded_adapter() -> dict[str, bool]:
+    """Whether PeftModel.from_pretrained gives a merged model, and one that can be trained on."""
+    from peft import PeftModel
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _adapted(_tiny_gpt2(), 4, ["c_attn"]).save_pretrained(folder)
+        model: Any = PeftModel.from_pretrained(_tiny_gpt2(), folder)
+        found = {
+            "merged": not any(hasattr(module, "lora_A") for module in model.modules()),
+            "trainable": any(p.requires_grad for p in model.parameters()),
+        }
+        merged = model.merge_and_unload()
+    found["merged by merge_and_unload"] = not any(hasattr(m, "lora_A") for m in merged.modules())
+    return found
+
+
+def batch_without_padding_token_fails() -> bool:
+    """Whether GPT-2's classifier refuses two rows while it knows no padding token."""
+    import torch
+
+    model = _tiny_gpt2()
+    model.config.pad_token_id = None
+    try:
+        model(torch.arange(12).reshape(2, 6))
+    except ValueError:
+        return True
+    return False
+
+
+def dtype_argument() -> dict[str, bool]:
+    """Whether transformers still takes ``torch_dtype``, and whether it calls it deprecated."""
+    import inspect
+
+    import torch
+    from transformers import AutoModel, GPT2Config, PreTrainedModel
+
+    config = GPT2Config(vocab_size=50, n_embd=32, n_layer=1, n_head=2)
+    model = AutoModel.from_config(config, torch_dtype=torch.float16)
+    source = inspect.getsource(PreTrainedModel._from_config)
+    return {
+        "taken": model.dtype == torch.float16,
+        "deprecated": "`torch_dtype` is deprecated" in source,
+    }
+
+
+def peft_brings(package: str) -> bool:
+    """Whether installing peft installs this package too."""
+    import importlib.metadata
+    import re
+
+    needed = importlib.metadata.requires("peft") or []
+    names = {re.split(r"[ ;<>=!~\[]", line)[0].lower() for line in needed if "extra" not in line}
+    return package in names
+
+
+def own_count_equals_peft(rank: int, targets: list[str]) -> bool:
+    """Whether summing over the parameters gives what peft counts, trained and all."""
+    model = _gpt2(rank, targets)
+    everything = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return bool((trained, everything) == model.get_nb_trainable_parameters())
