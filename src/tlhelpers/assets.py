@@ -42,7 +42,7 @@ __all__ = ["ASSETS", "Asset", "AssetError", "Source", "fetch", "is_fetched", "ve
 
 MANIFEST = "MANIFEST.sha256"  # `sha256sum -c` reads it too
 PYPI = "https://pypi.org/simple/"
-CHUNK = 1 << 20  # bytes
+CHUNK = 1 << 16  # bytes; at most so many are lost when a connection breaks
 TIMEOUT = (15, 60)  # seconds to connect, seconds without a byte
 ATTEMPTS = 4  # each goes on where the last one was cut off
 PAUSE = 1.0  # seconds before the second attempt; doubled before each later one
