@@ -239,6 +239,20 @@ def test_a_figure_without_text_alternative_is_found(project, data, message):
     assert any(message in problem for problem in found), found
 
 
+def test_a_firm_claim_that_a_run_does_not_show_is_found(project):
+    write_page(project, GOOD)
+    notebook = jupytext.read(project.source(SLUG))
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    entry = load_ledger(project.root / "book" / "claims")["08-update-size"]
+    text = f"Not shown at this scale: {entry.claim} Measured: 12. {entry.why}\n"
+    cells[3].outputs = [nbformat.v4.new_output("stream", text=text)]
+    path = project.executed(SLUG, "tiny")
+    path.parent.mkdir(parents=True)
+    nbformat.write(notebook, path)
+    found = problems(write_page(project, GOOD))
+    assert any("does not show 08-update-size" in problem for problem in found), found
+
+
 # Numbers in prose -----------------------------------------------------------------------------
 
 
@@ -343,7 +357,17 @@ WRITTEN = [slug for slug in BOOK.slugs() if BOOK.source(slug).exists()]
 
 
 @pytest.mark.parametrize("slug", WRITTEN)
-def test_the_chapter_keeps_the_contract(slug):
+def test_the_chapter_as_written_keeps_the_contract(slug):
     page = contract.read_page(BOOK, slug, load_ledger())
+    page.chapter.executed = None
+    found = problems(page)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("slug", WRITTEN)
+def test_the_executed_chapter_keeps_the_contract(slug):
+    page = contract.read_page(BOOK, slug, load_ledger())
+    assert page.chapter.executed is not None, f"execute it: python -m tools.execute {slug[:2]}"
     found = problems(page)
     assert not found, "\n".join(found)

@@ -22,7 +22,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from tlhelpers.ledger_entries import Ledger, load_ledger
+from tlhelpers.claims import NOT_SHOWN
+from tlhelpers.ledger_entries import FIRM_VERDICTS, Ledger, load_ledger
 from tools.chapter_text import Chapter, read_chapter
 from tools.project import Project, UserError
 from tools.prose_numbers import uncovered_numbers, unused_phrases
@@ -286,6 +287,23 @@ def claims_exist(page: Page) -> Iterator[str]:
                 yield f"uses claim {claim_id!r}, which is not in the ledger. Add it, or correct it."
 
 
+def verdicts_hold(page: Page) -> Iterator[str]:
+    """What the executed page says of a claim with a firm verdict is not "not shown"."""
+    if page.chapter.executed is None:
+        return
+    printed = "\n".join(
+        str(output.get("text", ""))
+        for cell in page.chapter.executed.cells
+        for output in cell.get("outputs", [])
+    )
+    for entry in page.ledger.entries:
+        if entry.verdict in FIRM_VERDICTS and f"{NOT_SHOWN}: {entry.claim}" in printed:
+            yield (
+                f"does not show {entry.id} in this run, which the ledger calls {entry.verdict}. "
+                f"Find out which is wrong: mend the page, or change the verdict in {entry.file}."
+            )
+
+
 def corrections_are_shown(page: Page) -> Iterator[str]:
     """A correction is shown in the chapter where a reader meets it."""
     number = page.chapter.number
@@ -339,6 +357,7 @@ RULES: tuple[Rule, ...] = (
     figures_speak,
     numbers_have_entries,
     claims_exist,
+    verdicts_hold,
     corrections_are_shown,
     notebook_is_bare,
 )

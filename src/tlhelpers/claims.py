@@ -36,6 +36,7 @@ from tlhelpers.ledger_entries import (
 )
 
 __all__ = [
+    "NOT_SHOWN",
     "Claim",
     "ClaimList",
     "Ledger",
@@ -52,6 +53,10 @@ __all__ = [
     "settle",
     "show_claims",
 ]
+
+
+# What a page prints of a claim that its run does not show; tools/contract.py looks for it.
+NOT_SHOWN = "Not shown at this scale"
 
 
 @lru_cache(maxsize=1)
@@ -215,7 +220,7 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
     if shown:
         print(f"Shown: {entry.claim}{measured}")
         return True
-    print(f"Not shown at this scale: {entry.claim}{measured} {entry.why}")
+    print(f"{NOT_SHOWN}: {entry.claim}{measured} {entry.why}")
     if os.environ.get("TL_STRICT") == "1" and entry.verdict in FIRM_VERDICTS:
         raise Unsettled(
             f"{claim_id}: the ledger says {entry.verdict!r}, this run does not show it.{measured} "

@@ -1,0 +1,123 @@
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tlhelpers.ledger_entries import LedgerError, load_ledger
+from tools.ledger_pages import SLUGS, claims_page, escape, settle_all, write_pages
+
+LEDGER = """
+- id: 08-size
+  claim: A rank-8 update of `W` <b>has</b> 65,536 numbers.
+  source: {section: 8, figure: "65,536", where: formula}
+  kind: computed
+  settled_by: {function: ch08.count, arguments: {rank: 8}, expects: 65536}
+  verdict: confirmed
+  why: Two thin factors.
+- id: 08-cost
+  claim: An update costs a thousandth.
+  source: {section: 8, figure: "1000x", where: prose}
+  kind: cited
+  settled_by: {reference: hu-2021, locator: Table 2, quote_value: "3x", checked: read there}
+  verdict: corrected
+  why: The frozen weights take part in every step.
+  instead: Expect memory to fall more than time.
+- id: 09-later
+  claim: Surface comes first.
+  source: null
+  kind: measured
+  verdict: planned
+  why: Not measured yet.
+  planned: {experiment: probes on every layer, chapter: 9}
+"""
+REFERENCES = """
+hu-2021: {authors: Hu et al., year: 2021, title: LoRA, url: "https://arxiv.org/abs/2106.09685"}
+"""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path):
+    folder = tmp_path / "claims"
+    (folder / "computed").mkdir(parents=True)
+    (folder / "computed" / "ch08.py").write_text("def count(rank):\n    return rank * 8192\n")
+    first, second = LEDGER.split("- id: 09")
+    (folder / "08-lora-maths.yaml").write_text(first)
+    (folder / "09-what-layers-learn.yaml").write_text("- id: 09" + second)
+    (folder / "references.yaml").write_text(REFERENCES)
+    return load_ledger(folder)
+
+
+@pytest.fixture
+def pages(ledger, tmp_path: Path) -> dict[str, str]:
+    stage = tmp_path / "stage"
+    (stage / "notebooks").mkdir(parents=True)
+    title = nbformat.v4.new_markdown_cell("# A small `update` is enough\n\nText.")
+    notebook = nbformat.v4.new_notebook(cells=[title])
+    nbformat.write(notebook, stage / "notebooks" / "08-lora-maths.ipynb")
+    return {path.name: path.read_text() for path in write_pages(stage, ledger)}
+
+
+def test_every_claim_is_on_the_page_with_verdict_evidence_and_place(pages):
+    page = pages["claims.md"]
+    assert page.count(":::{container} tl-claim") == 3
+    assert "tl-k-computed tl-v-confirmed" in page
+    assert "65,536, by `ch08.count`" in page
+    assert "“3x”, [Hu et al\\. 2021](<https://arxiv.org/abs/2106.09685>), Table 2" in page
+    assert "probes on every layer (chapter 9)" in page
+    assert "| all | | 3 |" in page
+
+
+def test_a_written_chapter_is_linked_and_a_planned_one_is_named(pages):
+    page = pages["claims.md"]
+    assert "## 08 · A small update is enough" in page
+    assert "(<../notebooks/08-lora-maths.ipynb>)" in page
+    assert "## 09 · What layers learn" in page
+    assert "09-what-layers-learn.ipynb" not in page
+
+
+def test_corrections_say_what_was_found_and_what_to_do(pages):
+    page = pages["corrections.md"]
+    assert page.count("**What is said:**") == 1
+    assert "**What we found:** The frozen weights" in page
+    assert "**Instead:** Expect memory to fall" in page
+
+
+def test_text_of_an_entry_is_shown_as_it_is(pages):
+    page = pages["claims.md"]
+    assert "\\`W\\` \\<b\\>has\\</b\\>" in page
+    assert escape("a_b *c* $d$ [e](f)") == r"a\_b \*c\* \$d\$ \[e\]\(f\)"
+
+
+def test_the_pages_ask_no_other_host_for_anything(pages):
+    for page in pages.values():
+        assert not re.search(
+            r"<(script|link|img|iframe)[^>]+(src|href)=|@import|url\(|fetch\(", page
+        )
+
+
+def test_controls_are_native_labelled_and_hidden_until_the_script_runs(pages):
+    page = pages["claims.md"]
+    assert '<form class="tl-filter" hidden' in page
+    for name in ("chapter", "kind", "verdict"):
+        assert re.search(rf'<label>[A-Z]\w+ <select name="{name}">', page)
+    assert 'aria-live="polite"' in page
+
+
+def test_a_page_is_not_written_if_an_entry_does_not_hold(ledger):
+    path = ledger.folder / "08-lora-maths.yaml"
+    path.write_text(path.read_text().replace("expects: 65536", "expects: 65535"))
+    with pytest.raises(LedgerError, match="08-size"):
+        settle_all(load_ledger(ledger.folder))
+
+
+def test_an_empty_ledger_has_pages_too(tmp_path):
+    (tmp_path / "claims").mkdir()
+    ledger = load_ledger(tmp_path / "claims")
+    assert "| all | | 0 |" in claims_page(ledger, {}, {})
+
+
+def test_slugs_are_those_of_the_ledgers_files():
+    names = {path.stem for path in load_ledger().folder.glob("[0-9][0-9]-*.yaml")}
+    assert names <= set(SLUGS)
+    assert [slug[:2] for slug in SLUGS] == [f"{n:02d}" for n in range(1, 21)]

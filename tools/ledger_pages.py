@@ -1,0 +1,373 @@
+"""Write the book's pages about the ledger: every claim, and every correction.
+
+    python -m tools.ledger_pages FOLDER     writes book/claims.md and book/corrections.md there
+
+`tools.stage` calls `write_pages`. The entries are Markdown, so that they can be searched and read
+without any script; the script in the page only hides what the reader filters out, and asks no
+other host for anything.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape as html_escape
+from pathlib import Path
+
+import nbformat
+from transformers.utils import logging as transformers_logging
+
+from tlhelpers.claims import Settled, settle
+from tlhelpers.ledger_entries import (
+    KINDS,
+    VERDICTS,
+    Cited,
+    Claim,
+    Computed,
+    Ledger,
+    LedgerError,
+    Measured,
+    load_ledger,
+)
+from tools.project import write_atomically
+
+# Titles by number; a chapter that is not staged yet is named, but not linked.
+SLUGS = (
+    "01-the-story",
+    "02-why-nlp-needed-it",
+    "03-word2vec-to-gpt",
+    "04-pretraining-objectives",
+    "05-fine-tuning-paradigm",
+    "06-bert-architecture",
+    "07-fine-tuning-strategies",
+    "08-lora-maths",
+    "09-what-layers-learn",
+    "10-full-fine-tuning",
+    "11-lora-with-peft",
+    "12-choosing-a-model",
+    "13-catastrophic-forgetting",
+    "14-multilingual-transfer",
+    "15-named-entity-recognition",
+    "16-the-bert-family",
+    "17-domain-adaptive-pretraining",
+    "18-transfer-vs-scratch",
+    "19-golden-rules",
+    "20-decision-cheatsheet",
+)
+SPELLED = {"nlp": "NLP", "bert": "BERT", "gpt": "GPT", "lora": "LoRA", "peft": "PEFT"}
+
+MEANING = {
+    "confirmed": "it is so",
+    "corrected": "it is otherwise; the entry says what to do instead",
+    "depends": "it holds under conditions, or could not be checked at its source",
+    "not shown at this scale": "our small models do not show it",
+    "planned": "the experiment that will settle it is named, not yet run",
+}
+KIND_MEANING = {
+    "computed": "exact, by a function that the tests call",
+    "measured": "from recorded runs over several seeds",
+    "cited": "from a primary source",
+}
+
+
+def escape(text: str) -> str:
+    """Escape text, so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+.!|$~^&@:=-])", r"\\\1", " ".join(text.split()))
+
+
+def _link(label: str, target: str) -> str:
+    return f"[{escape(label)}](<{target}>)"
+
+
+def _chapter_title(chapter: int, titles: Mapping[int, str]) -> str:
+    words = " ".join(SPELLED.get(word, word) for word in SLUGS[chapter - 1][3:].split("-"))
+    return titles.get(chapter, words[0].upper() + words[1:])
+
+
+def staged_titles(stage: Path) -> dict[int, str]:
+    """Return the titles of the chapters that are in the book, by number."""
+    titles: dict[int, str] = {}
+    for path in sorted((stage / "notebooks").glob("[0-9][0-9]-*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            match = re.search(r"^# +(.+)$", cell.source, re.MULTILINE)
+            if cell.cell_type == "markdown" and match:
+                titles[int(path.name[:2])] = re.sub(r"[`*_]", "", match.group(1)).strip()
+                break
+    return titles
+
+
+def evidence(entry: Claim, settled: Settled, ledger: Ledger) -> str:
+    """Say in Markdown what settles an entry."""
+    settled_by = entry.settled_by
+    if isinstance(settled_by, Computed):
+        return f"{escape(_readable(settled.value))}, by `{settled_by.function}`"
+    if isinstance(settled_by, Measured):
+        where = ", ".join(f"{name} {value}" for name, value in settled_by.where.items())
+        less = ", ".join(f"{name} {value}" for name, value in settled_by.minus.items())
+        compared = f" less that of {less}" if less else ""
+        words = (
+            f"{settled_by.statistic} {settled_by.value} ({where}){compared}: {settled.value:.3g}"
+        )
+        return f"{escape(words)}, recorded in `{settled_by.result}`"
+    if isinstance(settled_by, Cited):
+        reference = ledger.references[settled_by.reference]
+        source = _link(f"{reference.authors} {reference.year}", reference.url)
+        state = "" if settled_by.checked else f" (not checked: {escape(settled_by.unchecked)})"
+        value = escape(settled_by.quote_value)
+        return f"“{value}”, {source}, {escape(settled_by.locator)}{state}"
+    if entry.planned:
+        return f"{escape(entry.planned.experiment)} (chapter {entry.planned.chapter})"
+    return ""
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_readable(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_readable, value))
+    return str(value)
+
+
+def _see_also(entry: Claim, ledger: Ledger) -> list[str]:
+    references = [ledger.references[key] for key in entry.references]
+    links = ", ".join(_link(f"{item.authors} {item.year}", item.url) for item in references)
+    return ["", f"See also: {links}"] if links else []
+
+
+def _where_stated(entry: Claim) -> str:
+    if entry.source is None:
+        return "a number of this book"
+    figure = f" as “{escape(entry.source.figure)}”" if entry.source.figure else ""
+    return f"stated{figure}, section {entry.source.section}, {entry.source.where}"
+
+
+def _slug(text: str) -> str:
+    return text.replace(" ", "-")
+
+
+def _card(entry: Claim, settled: Settled, ledger: Ledger) -> list[str]:
+    instead = [f"**Instead:** {escape(entry.instead)}", ""] if entry.instead else []
+    return [
+        f"({_anchor(entry)})=",
+        f":::{{container}} tl-claim tl-k-{entry.kind} tl-v-{_slug(entry.verdict)}",
+        f"**{escape(entry.claim)}**",
+        "",
+        f"*{entry.verdict}*, {entry.kind}; {_where_stated(entry)}",
+        "",
+        escape(entry.why),
+        "",
+        *instead,
+        f"Evidence: {evidence(entry, settled, ledger)}",
+        *_see_also(entry, ledger),
+        ":::",
+        "",
+    ]
+
+
+def _anchor(entry: Claim) -> str:
+    return f"claim-{entry.id}"
+
+
+def _by_chapter(entries: Sequence[Claim]) -> dict[int, list[Claim]]:
+    chapters = sorted({entry.chapter for entry in entries})
+    return {n: [entry for entry in entries if entry.chapter == n] for n in chapters}
+
+
+def claims_page(ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str, Settled]) -> str:
+    """Return the page of all claims, with its filter."""
+    counts = Counter(entry.verdict for entry in ledger.entries)
+    lines = [
+        "# Every claim, and what settles it",
+        "",
+        "A claim is a number, or a statement that can be tested, about transfer learning. "
+        "Each has a verdict, and evidence that anyone can look at: a function, a recorded "
+        "experiment, or a published source. "
+        "[What we corrected](corrections.md) has the corrections on a page of their own.",
+        "",
+        "| verdict | meaning | claims |",
+        "|---|---|---:|",
+        *(f"| {verdict} | {MEANING[verdict]} | {counts[verdict]} |" for verdict in VERDICTS),
+        f"| all | | {len(ledger.entries)} |",
+        "",
+        *(f"- *{kind}*: {KIND_MEANING[kind]}" for kind in KINDS),
+        "",
+        _controls(ledger, titles),
+        "",
+    ]
+    for chapter, entries in _by_chapter(ledger.entries).items():
+        lines += _chapter_heading(chapter, titles)
+        for entry in entries:
+            lines += _card(entry, settled[entry.id], ledger)
+    lines += [SCRIPT, ""]
+    return "\n".join(lines)
+
+
+def _chapter_heading(chapter: int, titles: Mapping[int, str]) -> list[str]:
+    lines = [f"## {chapter:02d} · {escape(_chapter_title(chapter, titles))}", ""]
+    if chapter in titles:
+        lines += [f"From {_link('the chapter', f'../notebooks/{SLUGS[chapter - 1]}.ipynb')}.", ""]
+    return lines
+
+
+def corrections_page(
+    ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str, Settled]
+) -> str:
+    """Return the page of corrections: what is said, the evidence, what to do instead."""
+    corrected = [entry for entry in ledger.entries if entry.verdict == "corrected"]
+    lines = [
+        "# What we corrected",
+        "",
+        "Whoever explains a field has to compress it. A figure gets rounded, a library changes, "
+        "a rule of thumb outlives the experiment behind it. "
+        "Each entry below gives a statement that is in circulation, what we found when we looked, "
+        "and what we would do instead. "
+        "A correction can be wrong too: if one is, please tell us, with the evidence.",
+        "",
+        STYLE,
+    ]
+    if not corrected:
+        lines += ["So far there is nothing to correct.", ""]
+    for chapter, entries in _by_chapter(corrected).items():
+        lines += _chapter_heading(chapter, titles)
+        for entry in entries:
+            lines += [
+                ":::{container} tl-claim tl-v-corrected",
+                f"**What is said:** {escape(entry.claim)} ({_where_stated(entry)})",
+                "",
+                f"**What we found:** {escape(entry.why)}",
+                "",
+                f"**Instead:** {escape(entry.instead)}",
+                "",
+                f"Evidence: {evidence(entry, settled[entry.id], ledger)}",
+                *_see_also(entry, ledger),
+                ":::",
+                "",
+            ]
+    return "\n".join(lines)
+
+
+def _options(values: Sequence[tuple[str, str]]) -> str:
+    items = (f'<option value="{value}">{label}</option>' for value, label in values)
+    return '<option value="">all</option>' + "".join(items)
+
+
+def _controls(ledger: Ledger, titles: Mapping[int, str]) -> str:
+    chapters = [
+        (f"{n:02d}", html_escape(f"{n:02d} {_chapter_title(n, titles)}"))
+        for n in _by_chapter(ledger.entries)
+    ]
+    kinds = [(f"tl-k-{kind}", kind) for kind in KINDS]
+    verdicts = [(f"tl-v-{_slug(verdict)}", verdict) for verdict in VERDICTS]
+    return (
+        f"{STYLE}"
+        '<form class="tl-filter" hidden aria-label="Filter the claims">'
+        f'<label>Chapter <select name="chapter">{_options(chapters)}</select></label>'
+        f'<label>Evidence <select name="kind">{_options(kinds)}</select></label>'
+        f'<label>Verdict <select name="verdict">{_options(verdicts)}</select></label>'
+        '<label>Words <input name="words" type="search" autocomplete="off"></label>'
+        '<button type="reset">Show all</button>'
+        '<output aria-live="polite"></output>'
+        "</form>"
+    )
+
+
+# The variables are those of the book's theme: they change with light and dark.
+STYLE = """<style>
+.tl-filter{display:flex;flex-wrap:wrap;gap:.6em 1em;align-items:end;margin:1em 0}
+.tl-filter[hidden],[hidden].tl-claim,section[hidden]{display:none}
+.tl-filter label{display:flex;flex-direction:column;font-size:.9em;max-width:100%}
+.tl-filter :is(select,input,button){font:inherit;padding:.3em .5em;max-width:100%;min-height:2.2em;
+color:var(--pst-color-text-base);background:var(--pst-color-surface);
+border:1px solid var(--pst-color-text-muted);border-radius:.25em}
+.tl-filter output{flex-basis:100%}
+div.tl-claim{border-left:.25em solid var(--pst-color-text-muted);margin:0 0 1.6em;
+padding:.1em 0 .1em .9em;max-width:100%}
+.tl-claim p{margin:.25em 0}
+.tl-claim code .pre{white-space:normal;overflow-wrap:anywhere}
+div.tl-v-confirmed{border-color:var(--pst-color-success)}
+div.tl-v-corrected{border-color:var(--pst-color-danger)}
+div.tl-v-depends{border-color:var(--pst-color-warning)}
+</style>
+"""
+
+SCRIPT = """<script>
+(() => {
+const form = document.querySelector('.tl-filter');
+const cards = [...document.querySelectorAll('.tl-claim')];
+const inSection = card => card.closest('section');
+const chapterOf = card => inSection(card).querySelector('h2').textContent.trim().slice(0, 2);
+const data = cards.map(card => ({card, section: inSection(card), chapter: chapterOf(card),
+text: card.textContent.toLowerCase()}));
+const show = () => {
+const wanted = Object.fromEntries(new FormData(form));
+const words = wanted.words.toLowerCase().split(/\\s+/).filter(Boolean);
+const alive = new Set();
+let count = 0;
+for (const {card, section, chapter, text} of data) {
+const fits = (!wanted.chapter || wanted.chapter === chapter)
+&& (!wanted.kind || card.classList.contains(wanted.kind))
+&& (!wanted.verdict || card.classList.contains(wanted.verdict))
+&& words.every(word => text.includes(word));
+card.hidden = !fits;
+if (fits) { alive.add(section); count += 1; }
+}
+for (const {section} of data) section.hidden = !alive.has(section);
+form.querySelector('output').textContent = `${count} of ${cards.length} claims`;
+};
+form.addEventListener('input', show);
+form.addEventListener('submit', event => event.preventDefault());
+form.addEventListener('reset', () => setTimeout(show));
+form.hidden = false;
+show();
+})();
+</script>"""
+
+
+def settle_all(ledger: Ledger) -> dict[str, Settled]:
+    """Settle every entry.
+
+    Raises
+    ------
+    LedgerError
+        If one does not hold: a page must not say what its evidence does not.
+    """
+    # What a library has to say about a model without weights is nothing that a maker can act on.
+    transformers_logging.set_verbosity_error()
+    settled = {entry.id: settle(entry, ledger.folder) for entry in ledger.entries}
+    for entry in ledger.entries:
+        if not settled[entry.id].holds:
+            detail = settled[entry.id].detail
+            raise LedgerError(f"{entry.file}: {entry.id}: {detail}. Correct the entry.")
+    return settled
+
+
+def write_pages(stage: Path, ledger: Ledger | None = None) -> list[Path]:
+    """Write ``book/claims.md`` and ``book/corrections.md`` into the stage folder.
+
+    Parameters
+    ----------
+    stage : folder with ``notebooks/``, whose chapters are linked.
+    ledger : by default the book's.
+    """
+    ledger = ledger or load_ledger()
+    titles, settled = staged_titles(stage), settle_all(ledger)
+    pages = {
+        stage / "book" / "claims.md": claims_page(ledger, titles, settled),
+        stage / "book" / "corrections.md": corrections_page(ledger, titles, settled),
+    }
+    for path, text in pages.items():
+        write_atomically(path, text)
+    return list(pages)
+
+
+if __name__ == "__main__":
+    for written in write_pages(Path(sys.argv[1])):
+        print(written)
