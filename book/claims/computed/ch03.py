@@ -39,7 +39,7 @@ def later_word_changes_earlier_vector(model: str) -> bool:
         network = getattr(transformers, f"{name}Model")(config).eval()
         first, changed = torch.tensor([[3, 4, 5]]), torch.tensor([[3, 4, 9]])
         vectors = [network(input_ids=ids).last_hidden_state[0, 0] for ids in (first, changed)]
-    return not bool(torch.allclose(*vectors, atol=1e-6))
+    return not bool(torch.allclose(vectors[0], vectors[1], atol=1e-6))
 
 
 def which_look_ahead(models: list[str]) -> list[str]:
