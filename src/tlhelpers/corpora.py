@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import tarfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets.utils import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from tlhelpers.profiles import DATASETS, DataSource, Profile, current, source
 
@@ -291,6 +297,12 @@ def _from_hub(entry: DataSource, language: str) -> DatasetDict:
             f"cannot get {entry.hub} from the hub: {error}. Check the connection, or use "
             "profile='tiny', which reads from the package registry"
         ) from error
+    with _no_bars():
+        return _made_uniform(raw, entry)
+
+
+def _made_uniform(raw: DatasetDict, entry: DataSource) -> DatasetDict:
+    """Give splits, columns and classes of a raw set from the hub our names."""
     names = dict(entry.splits) or {name: name for name in ("train", "validation", "test")}
     splits = DatasetDict({ours: raw[theirs] for ours, theirs in names.items()})
     if entry.columns:
@@ -312,3 +324,16 @@ def _with_class_names(splits: DatasetDict, names: Sequence[str]) -> DatasetDict:
         named = isinstance(found, ClassLabel)
         names = found.names if named else sorted(set(splits["train"]["label"]))
     return splits.cast_column("label", ClassLabel(names=list(names)))
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """Hold back the bars of steps that take seconds; downloads keep theirs."""
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()

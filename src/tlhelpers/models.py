@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -78,7 +79,8 @@ def load(
         ``"causal"``, ``"seq2seq"`` or ``"question-answering"``.
     labels
         For ``"classification"`` and ``"tokens"``: the names of the classes, or a `ClassLabel`,
-        or a data set that has them, or their number (1: a regression).
+        or a data set that has them, or their number (1: a regression). None keeps the classes
+        of a checkpoint that was fine-tuned already.
     profile
         Which profile; by default the one in use.
     pretrained
@@ -112,14 +114,25 @@ def load(
     if task not in AUTO_CLASSES:
         known = ", ".join(repr(name) for name in AUTO_CLASSES)
         raise ValueError(f"task is {task!r}; it must be one of {known}")
-    names = _label_settings(task, labels)
-    location, revision, called, note = _locate(role, profile)
+    settings = _label_settings(task, labels)
+    location, revision, called = _locate(role, profile)
     with _quietly():
         try:
-            config = AutoConfig.from_pretrained(location, revision=revision, **names)
+            config, rest = AutoConfig.from_pretrained(
+                location, revision=revision, return_unused_kwargs=True, **kwargs
+            )
             tokenizer = load_tokenizer(location, revision)
         except (OSError, ValueError) as error:
             raise _unreachable(location, error) from error
+        own_classes = _classes_of_checkpoint(task, config)
+        if task in LABELLED_TASKS and labels is None and not own_classes:
+            raise ValueError(
+                f"task {task!r} needs labels: the list of class names, e.g. "
+                "labels=['negative', 'positive'], or the data set"
+            )
+        for name, value in settings.items():
+            setattr(config, name, value)
+        new_classes = bool(own_classes) and own_classes != config.id2label
         if tokenizer.pad_token is None:
             # GPT-2 and Llama were pretrained without padding; masked positions never matter.
             tokenizer.pad_token = tokenizer.eos_token
@@ -127,11 +140,14 @@ def load(
             config.pad_token_id = tokenizer.pad_token_id
         with _seeded(seed):
             if pretrained:
+                rest["ignore_mismatched_sizes"] = new_classes
                 model, fresh = _from_checkpoint(
-                    task, location, revision, config, dtype, called, note, kwargs
+                    task, location, revision, config, dtype, called, rest
                 )
+                if new_classes:
+                    fresh = _replace_head(model)
             else:
-                model = AUTO_CLASSES[task].from_config(config, dtype=dtype, **kwargs)
+                model = AUTO_CLASSES[task].from_config(config, dtype=dtype, **rest)
                 fresh = ["everything"]
     model.train(False)
     if not quiet:
@@ -170,14 +186,13 @@ def meta_model(
     LookupError
         If the role is unknown, or the table has no configuration of the model.
     """
-    names = _label_settings(task, labels)
+    settings = _label_settings(task, labels)
     if isinstance(role, PreTrainedConfig):
-        config = role
-        for key, value in names.items():
-            setattr(config, key, value)
+        config = copy.deepcopy(role)
     else:
-        hub_id = source(MODELS, role, profile).hub if role in MODELS else role
-        config = configuration(hub_id, **names)
+        config = configuration(source(MODELS, role, profile).hub if role in MODELS else role)
+    for key, value in settings.items():
+        setattr(config, key, value)
     with torch.device("meta"):
         model: PreTrainedModel = AUTO_CLASSES[task].from_config(config)
         if task == "seq2seq" and has_output_of_its_own(config):
@@ -186,20 +201,16 @@ def meta_model(
 
 
 def _label_settings(task: Task | None, labels: Labels | None) -> dict[str, Any]:
-    if task not in LABELLED_TASKS:
-        if labels is not None:
-            raise ValueError(f"labels were given, but task {task!r} has no classes")
-        return {}
+    if task not in LABELLED_TASKS and labels is not None:
+        raise ValueError(f"labels were given, but task {task!r} has no classes")
+    if task == "question-answering":
+        return {"num_labels": 2}  # where the answer starts and where it ends
     if labels is None:
-        raise ValueError(
-            f"task {task!r} needs labels: the list of class names, e.g. "
-            "labels=['negative', 'positive'], or the data set"
-        )
+        return {}
     if isinstance(labels, int):
         return {"num_labels": labels}
     names = class_names(labels)
     return {
-        "num_labels": len(names),
         "id2label": dict(enumerate(names)),
         "label2id": {name: number for number, name in enumerate(names)},
     }
@@ -229,19 +240,43 @@ def class_names(labels: Sequence[str] | ClassLabel | Dataset | DatasetDict) -> l
     return names
 
 
-def _locate(role: str, profile: str | Profile | None) -> tuple[str, str | None, str, str]:
-    """Find where a role's files are: folder or hub id, revision, name, note."""
+def _classes_of_checkpoint(task: Task | None, config: PreTrainedConfig) -> dict[Any, str]:
+    """Return the classes that the checkpoint's own head for this task tells apart, if any."""
+    ending = {"classification": "SequenceClassification", "tokens": "TokenClassification"}
+    if task not in LABELLED_TASKS:
+        return {}
+    trained = any(name.endswith(ending[task]) for name in config.architectures or ())
+    return dict(config.id2label or {}) if trained else {}
+
+
+def _replace_head(model: PreTrainedModel) -> list[str]:
+    """Draw the head anew: one trained for other classes would keep answering for those."""
+    replaced = []
+    for name, child in model.named_children():
+        if name == model.base_model_prefix or not count_parameters(child):
+            continue
+        replaced.append(name)
+        for module in child.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=model.config.initializer_range)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+    return replaced
+
+
+def _locate(role: str, profile: str | Profile | None) -> tuple[str, str | None, str]:
+    """Find where a role's files are: folder or hub id, revision, name."""
     if role not in MODELS and Path(role).is_dir():
-        return str(role), None, Path(role).name, ""
+        return str(role), None, Path(role).name
     if role not in MODELS and "/" in role:
-        return role, None, role, ""
+        return role, None, role
     entry: ModelSource = source(MODELS, role, current(profile))
     if entry.asset is None:
-        return entry.hub, entry.revision, entry.hub, entry.note
+        return entry.hub, entry.revision, entry.hub
     from tlhelpers import decoding
 
     folder: Path = getattr(decoding, f"{entry.asset}_folder")()
-    return str(folder), None, entry.name, entry.note
+    return str(folder), None, entry.name
 
 
 def _from_checkpoint(
@@ -251,8 +286,7 @@ def _from_checkpoint(
     config: PreTrainedConfig,
     dtype: torch.dtype,
     called: str,
-    note: str,
-    kwargs: dict[str, object],
+    rest: dict[str, Any],
 ) -> tuple[PreTrainedModel, list[str]]:
     """Read the weights; return the model and what the checkpoint did not hold."""
     try:
@@ -263,16 +297,15 @@ def _from_checkpoint(
             dtype=dtype,
             use_safetensors=True,
             output_loading_info=True,
-            **kwargs,
+            **rest,
         )
     except OSError as error:
         raise _unreachable(location, error) from error
     fresh = sorted({".".join(key.split(".")[:-1]) for key in report["missing_keys"]})
     if fresh and task in PRETRAINED_HEADS:
         raise ValueError(
-            f"{called} has no pretrained {task!r} head ({', '.join(fresh)} would be random)"
-            + (f": {note}" if note else "")
-            + ". Use a checkpoint that has one, or train one from a configuration: "
+            f"{called} has no pretrained {task!r} head: {', '.join(fresh)} would be random. Use "
+            "a checkpoint that has one, or train one from random weights with "
             "load(..., pretrained=False)"
         )
     return model, fresh
@@ -290,7 +323,9 @@ def _unreachable(location: str, error: Exception) -> Exception:
 
 
 def _describe(called: str, model: PreTrainedModel, fresh: list[str]) -> str:
-    line = f"{called}: {type(model).__name__}, {count_parameters(model) / 1e6:,.1f} M parameters"
+    count = count_parameters(model)
+    size = f"{count / 1e6:,.1f} M" if count >= 1e5 else f"{count:,}"
+    line = f"{called}: {type(model).__name__}, {size} parameters"
     if fresh == ["everything"]:
         return line + "; all weights random"
     if fresh:

@@ -1,0 +1,71 @@
+"""What all tests share: no network, assets that are there or a reason, the miniature hub."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Before any test imports them: the libraries read these when they are imported, and processes
+# that a test starts inherit them.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import pytest
+
+from tests.guards import ALWAYS_FETCHED, Network, close_network, need_assets
+from tests.miniature.build import build
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "network: may open connections; nothing in CI has it")
+    config.add_cleanup(close_network())
+
+
+# A hook and not a fixture: it comes before the fixtures of modules and of the session.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    Network.open = item.get_closest_marker("network") is not None
+    marker = item.get_closest_marker("real_assets")
+    if marker is not None:
+        need_assets(marker.args or ALWAYS_FETCHED)
+
+
+@pytest.fixture(autouse=True)
+def _profile_of_no_other_test() -> Iterator[None]:
+    """Forget the profile that a test started."""
+    yield
+    profiles = sys.modules.get("tlhelpers.profiles")
+    if profiles is not None:
+        profiles._active = None
+
+
+@pytest.fixture(scope="session")
+def miniature(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Environment variables under which the full profile runs against the miniature hub."""
+    folder = request.config.cache.mkdir("miniature")
+    return build(Path(folder) / "hub")
+
+
+@pytest.fixture(scope="session")
+def run_in_miniature(miniature: dict[str, str]) -> Callable[..., str]:
+    """Return a function that runs Python with given arguments in the miniature: its output."""
+
+    def run(*arguments: str, timeout: float = 300) -> str:
+        command = [sys.executable, "-W", "error::DeprecationWarning", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | miniature | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run
