@@ -117,6 +117,13 @@ def test_history_says_where_each_curve_ends_and_leaves_seconds_out():
     assert "seconds" not in alt
 
 
+def test_history_draws_only_the_scores_asked_for():
+    both = HISTORY.assign(validation_f1=[0.6, 0.7, 0.8])
+    alt = plots.history(both, scores=["validation_f1"]).alt
+    assert "validation f1 goes from 60.0% to 80.0%" in alt
+    assert "accuracy" not in alt
+
+
 def test_history_without_a_loss_or_score_says_what_it_got():
     with pytest.raises(ValueError, match=r"no column with a loss or a score.*seconds"):
         plots.history(pd.DataFrame({"epoch": [1, 2], "seconds": [1.0, 2.0]}))
@@ -264,6 +271,17 @@ def test_mistakes_come_most_confident_first_and_named():
     assert lines[0] == "2 of 3 wrong; 2 shown, the most confident first"
     assert lines[2].split() == ["b", "no", "yes", "90%"]
     assert lines[3].split() == ["a", "yes", "no", "60%"]
+
+
+def test_mistakes_can_be_limited_to_one_predicted_class():
+    shown = show_mistakes(["a", "b"], [1, 0], [0, 1], label_names=["no", "yes"], taken_for="yes")
+    assert repr(shown).splitlines()[0] == "1 of 2 wrongly called yes; 1 shown"
+    assert "<td>b</td>" in shown.body
+    assert "<td>a</td>" not in shown.body
+
+
+def test_no_mistakes_is_an_empty_table():
+    assert repr(show_mistakes(["a"], [1], [1])).startswith("0 of 1 wrong; 0 shown")
 
 
 def test_mistakes_of_unequal_lengths_are_refused():

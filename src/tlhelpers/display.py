@@ -273,6 +273,7 @@ def show_mistakes(
     confidence: ArrayLike | None = None,
     *,
     label_names: Sequence[str] | Mapping[int, str] | None = None,
+    taken_for: str | None = None,
     n: int = 5,
     caption: str = "",
 ) -> Html:
@@ -291,6 +292,8 @@ def show_mistakes(
         Probability of the predicted class, 0 to 1. Without it the mistakes keep their order.
     label_names : sequence of str, optional
         Names of the classes 0, 1, ...
+    taken_for : str, optional
+        Show only what was wrongly given this class.
     n : int
         How many mistakes to show.
     caption : str
@@ -315,15 +318,18 @@ def show_mistakes(
             f"{len(texts)} texts, {len(truth)} labels and {len(predicted)} predictions: "
             "give one of each for each text"
         )
+
+    def name(label: Any) -> str:  # noqa: ANN401
+        return str(label) if label_names is None else str(label_names[int(label)])
+
     wrong = np.flatnonzero(truth != predicted)
+    if taken_for is not None:
+        wrong = np.array([i for i in wrong if name(predicted[i]) == taken_for], dtype=int)
     if confidence is not None:
         sure = np.asarray(confidence, dtype=float)
         if len(sure) != len(truth):
             raise ValueError(f"{len(sure)} confidences for {len(truth)} texts: give one for each")
         wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
-
-    def name(label: Any) -> str:  # noqa: ANN401
-        return str(label) if label_names is None else str(label_names[int(label)])
 
     columns: dict[str, list[Any]] = {
         "text": [texts[int(i)] for i in wrong[:n]],
@@ -332,7 +338,8 @@ def show_mistakes(
     }
     if confidence is not None:
         columns["confidence"] = [f"{sure[i]:.0%}" for i in wrong[:n]]
-    counted = f"{len(wrong)} of {len(truth)} wrong; {min(n, len(wrong))} shown"
+    kind = f"wrongly called {taken_for}" if taken_for is not None else "wrong"
+    counted = f"{len(wrong)} of {len(truth)} {kind}; {min(n, len(wrong))} shown"
     if confidence is not None and len(wrong):
         counted += ", the most confident first"
     return table(pd.DataFrame(columns), caption or counted)

@@ -235,6 +235,7 @@ def history(
     history: pd.DataFrame,
     *,
     x: str = "epoch",
+    scores: Sequence[str] | None = None,
     best: float | None = None,
     title: str = "Loss and score while training",
 ) -> Picture:
@@ -247,6 +248,8 @@ def history(
         those that hold accuracy, F1, precision or recall (0 to 1) to the lower.
     x : str
         The column of the x axis, ``"epoch"`` or ``"step"``.
+    scores : sequence of str, optional
+        The columns for the lower panel, where there are too many for one drawing.
     best : float, optional
         Where on the x axis the kept checkpoint is.
     title : str
@@ -265,15 +268,16 @@ def history(
     data = history if x in history else history.rename_axis(x).reset_index()
     numeric = [c for c in data.select_dtypes("number") if c != x]
     losses = [c for c in numeric if "loss" in c.lower()]
-    scores = [c for c in numeric if c not in losses and _percent(c, data[c])]
-    groups = [group for group in (losses, scores) if group]
+    if scores is None:
+        scores = [c for c in numeric if c not in losses and _percent(c, data[c])]
+    groups = [list(group) for group in (losses, scores) if group]
     if not groups:
         raise ValueError(f"history has no column with a loss or a score: {list(history.columns)}")
     figure, panels = axes(title, x, "", rows=len(groups))
     ends = []
     for ax, group in zip(np.atleast_1d(panels), groups, strict=True):
-        percent = group is scores
-        ax.set_ylabel("loss (nats)" if group is losses else _label("score", True))
+        percent = group != losses
+        ax.set_ylabel(_label("score", True) if percent else "loss (nats)")
         tips = []
         held_out = 0
         for column in group:
