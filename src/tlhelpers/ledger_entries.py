@@ -208,7 +208,11 @@ class Ledger:
 # Reading
 
 
-class _Loader(yaml.SafeLoader):
+# The parser in C reads the whole ledger ten times as fast; not every build of PyYAML has it.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]
     """YAML that refuses a key given twice and reads ``1e-5`` as a number."""
 
 
