@@ -12,7 +12,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 ASSETS := encoder sentiment
 
 .NOTPARALLEL:
-.PHONY: help setup book chapter serve test test-fast check assets pair unit execute miniature contract render browser results assign grade lock bench clean
+.PHONY: help setup newest book chapter serve test test-fast check assets pair unit execute miniature contract render browser results assign grade lock bench clean
 
 help:  ## Show this list.
 	@echo "make TARGET, where TARGET is one of:"
@@ -26,7 +26,11 @@ $(READY): requirements.txt pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --requirement requirements.txt
 	@$(PY) -m pip install --quiet --no-deps --editable .
+	@if [ -n "$(TL_NEWEST)" ]; then $(MAKE) --no-print-directory newest; fi
 	@touch $(READY)
+
+newest:  ## Take the newest releases that pyproject.toml allows, not the tested ones.
+	@$(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
 
 book: pair execute  ## Execute what changed, render the book, tell where to open it.
 	@$(PY) -m tools.stage --profile $(PROFILE)

@@ -95,12 +95,24 @@ def test_an_unchanged_file_keeps_its_date_and_a_removed_one_goes(project):
 
 
 def test_generated_pages_are_added(project, monkeypatch):
+    made = []
+
     class Pages:
         @staticmethod
         def write_pages(folder):
+            made.append(folder)
             (folder / "book" / "claims.md").write_text("# Claims\n")
 
     monkeypatch.setattr(stage.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(stage.importlib, "import_module", lambda name: Pages)
     stage.stage(project, "tiny")
     assert "book/claims.md" in staged(project)
+    assert len(made) == 1
+
+    stage.stage(project, "tiny")
+    assert "book/claims.md" in staged(project)
+    assert len(made) == 1, "nothing changed, so they are not made again"
+
+    (project.root / "book" / "claims" / "10-demo.yaml").write_text("[]")
+    stage.stage(project, "tiny")
+    assert len(made) == 2

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None, project: Project | None = None)
         print(error, file=sys.stderr)
         return 2
     folder = project.build / "miniature"
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder / "notebooks", ignore_errors=True)
     # nbval runs a notebook where it lies: a copy keeps what chapters write out of notebooks/.
     copies = []
     for slug in slugs:

@@ -11,6 +11,7 @@ import pytest
 from tools.project import Project
 from tools.serve import server
 
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -32,7 +33,7 @@ def _absent(reason):
 
 @pytest.fixture(scope="session")
 def chromium():
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
     if executable is None:
         _absent("no chromium on the PATH: install it (Debian: apt-get install chromium)")
     return executable

@@ -28,6 +28,9 @@ MEASURE = """() => ({
     .slice(0, 3).map(e => e.outerHTML.slice(0, 120)),
   withoutAlt: [...document.querySelectorAll('.bd-article img')]
     .filter(e => !(e.alt || '').trim()).map(e => e.outerHTML.slice(0, 120)),
+  unnamedDrawings: [...document.querySelectorAll('.cell_output svg')]
+    .filter(e => !e.closest('[aria-hidden=true]') && !(e.getAttribute('aria-label') || '').trim())
+    .map(e => e.outerHTML.slice(0, 120)),
   genericAlt: [...document.querySelectorAll('.bd-article img')]
     .filter(e => /^(\\.\\.\\/)?_images|\\.(png|svg)$/.test(e.alt || '')).map(e => e.alt),
   background: getComputedStyle(document.body).backgroundColor,
@@ -143,6 +146,7 @@ def test_a_page_says_its_language_and_title_and_has_one_main_heading(visit, page
 def test_each_image_is_described(visit, page):
     seen = visit(page, DESK, "light").seen
     assert seen["withoutAlt"] == []
+    assert seen["unnamedDrawings"] == []
     assert seen["genericAlt"] == [], "a file name describes nothing"
 
 
