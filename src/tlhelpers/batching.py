@@ -309,7 +309,8 @@ def is_causal(model: nn.Module | None) -> bool:
     """Tell whether a model predicts each token from those before it, with labels shifted by it."""
     model = plain(model)
     encoder_decoder = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
-    return getattr(model, "loss_type", None) == "ForCausalLM" and not encoder_decoder
+    name = type(model).__name__.replace("WithLMHeadModel", "")  # XLM's does not shift
+    return name.endswith(("ForCausalLM", "LMHeadModel")) and not encoder_decoder
 
 
 def plain(model: Any) -> Any:  # noqa: ANN401 - any wrapper

@@ -38,6 +38,7 @@ from tlhelpers.batching import (
     count_labels,
     encode,
     epoch_order,
+    is_causal,
     length_order,
     plain,
 )
@@ -411,6 +412,7 @@ class _Run:
         self.raw_optimizer = torch.optim.AdamW(groups, fused=fused)
         self.optimizer = accelerator.prepare_optimizer(self.raw_optimizer)
         self.wrapped: nn.Module = model
+        self.clock: Callable[[], float] = lambda: 0.0  # seconds of the run, started by the loop
 
         self.update_size = settings.batch_size * settings.gradient_accumulation
         self.epoch_steps = math.ceil(len(train) / self.update_size)
@@ -430,7 +432,8 @@ class _Run:
             leave=False,
             unit="step",
         )
-        began, start = time.perf_counter(), progress.seconds
+        began, before = time.perf_counter(), progress.seconds
+        self.clock = lambda: before + time.perf_counter() - began
         loss_sum = torch.zeros((), device=self.device)  # stays there: no wait at every step
         self.wrapped.train()
         while not self.over():
@@ -473,17 +476,15 @@ class _Run:
                 progress.train_seconds += time.perf_counter() - step_began
                 self.tell("step", loss)
                 if row_due:
-                    progress.seconds = start + time.perf_counter() - began
                     self.tell("evaluation", loss, self.add_row())
                     self.wrapped.train()
                 bar.update()
                 if save_due and not self.over():
-                    progress.seconds = start + time.perf_counter() - began
                     self.save()
             if progress.batch == len(order):
                 progress.epoch, progress.batch = progress.epoch + 1, 0
         bar.close()
-        progress.seconds = start + time.perf_counter() - began
+        progress.seconds = self.clock()
         self.finish()
 
     def over(self) -> bool:
@@ -613,8 +614,8 @@ class _Run:
             self.compare(scores, row["epoch"])
         row |= {
             "learning_rate": self.settings.learning_rate * self.rate_factor(progress.step - 1),
-            "seconds": progress.seconds,
             "samples_per_second": progress.samples / max(progress.train_seconds, 1e-9),
+            "seconds": self.clock(),
         }
         progress.history.append(row)
         progress.loss_sum, progress.loss_count = 0.0, 0
@@ -741,6 +742,7 @@ class _Run:
     def save(self) -> None:
         """Write a checkpoint that a killed run goes on from as if nothing had happened."""
         assert self.folder is not None
+        self.progress.seconds = self.clock()
         state = checkpoints.random_state(self.device)
         states = {
             key: self.accelerator.gather(value.to(self.device)[None]).cpu()
@@ -978,7 +980,7 @@ def _evaluate(
         scores |= {
             name: float(value) for name, value in metrics(_in_order(rows, examples), truth).items()
         }
-    elif getattr(plain(model), "loss_type", None) in ("ForCausalLM", "ForMaskedLM"):
+    elif is_causal(model) or type(plain(model)).__name__.endswith("ForMaskedLM"):
         scores["perplexity"] = math.exp(min(mean, 700.0))
     return scores
 

@@ -1,0 +1,213 @@
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from tiny_models import reviews, tiny_causal_model, tiny_classifier, tiny_tagger, tiny_tokenizer
+from torch.utils.data import TensorDataset
+from transformers import DataCollatorForLanguageModeling, DataCollatorWithPadding
+
+from tlhelpers.batching import count_labels, encode, epoch_order, length_order
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tiny_tokenizer()
+
+
+def as_dataset(rows):
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
+    return Dataset.from_list(rows, features=features)
+
+
+def as_tensors(rows, tokenizer):
+    padded = tokenizer([row["text"] for row in rows], padding=True, return_tensors="pt")
+    labels = torch.tensor([row["label"] for row in rows])
+    return TensorDataset(padded["input_ids"], padded["attention_mask"], labels)
+
+
+def test_the_same_data_in_any_shape_gives_the_same_batch(tokenizer):
+    rows, model = reviews(8), tiny_classifier()
+    all_rows = np.arange(8)
+    wanted = encode(rows, tokenizer, model).batch(all_rows)
+    columns = {key: [row[key] for row in rows] for key in rows[0]}
+    for data in (as_dataset(rows), columns):
+        batch = encode(data, tokenizer, model).batch(all_rows)
+        assert batch.keys() == wanted.keys()
+        assert all(torch.equal(batch[key], wanted[key]) for key in wanted)
+    batch = encode(as_tensors(rows, tokenizer), None, model).batch(all_rows)
+    assert all(torch.equal(batch[key], wanted[key]) for key in batch)
+
+
+def test_a_batch_equals_that_of_the_library_collator(tokenizer):
+    rows, model = reviews(8), tiny_classifier()
+    ours = encode(rows, tokenizer, model).batch(np.array([5, 2, 7]))
+    theirs = DataCollatorWithPadding(tokenizer)(
+        [{**tokenizer(rows[i]["text"]), "label": rows[i]["label"]} for i in (5, 2, 7)]
+    )
+    for key in ("input_ids", "attention_mask", "labels"):
+        assert torch.equal(ours[key], theirs[key])
+
+
+def test_left_padding_is_left(tokenizer):
+    left = tiny_tokenizer()
+    left.padding_side = "left"
+    batch = encode([{"text": "good"}, {"text": "a good film"}], left, need_labels=False).batch(
+        np.arange(2)
+    )
+    assert batch["input_ids"][0].tolist()[:2] == [0, 0]
+    assert batch["attention_mask"].tolist() == [[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]
+
+
+def test_pairs_of_texts_are_told_apart(tokenizer):
+    data = {"premise": ["a film"], "hypothesis": ["a story"], "label": [0]}
+    batch = encode(data, tokenizer, tiny_classifier()).batch(np.arange(1))
+    assert batch["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 1]]
+
+
+def test_token_labels_are_padded_with_minus_100():
+    data = {
+        "input_ids": [[2, 5, 3], [2, 5, 6, 7, 3]],
+        "labels": [[-100, 1, -100], [-100, 0, 1, 2, -100]],
+    }
+    batch = encode(data, None, tiny_tagger()).batch(np.arange(2))
+    assert batch["labels"][0].tolist() == [-100, 1, -100, -100, -100]
+
+
+def test_a_language_model_reads_its_labels_off_the_text(tokenizer):
+    rows = {"text": ["a good film", "bad"]}
+    batch = encode(rows, tokenizer, tiny_causal_model()).batch(np.arange(2))
+    assert torch.equal(batch["labels"][0], batch["input_ids"][0])
+    assert batch["labels"][1].tolist() == [*batch["input_ids"][1, :3].tolist(), -100, -100]
+
+
+def test_the_mean_in_a_causal_loss_leaves_the_first_token_out(tokenizer):
+    model = tiny_causal_model()
+    batch = encode({"text": ["a good film", "bad"]}, tokenizer, model).batch(np.arange(2))
+    count = count_labels(batch, model)
+    assert count == (5 - 1) + (3 - 1)
+    outputs = model(**batch)
+    losses = torch.nn.functional.cross_entropy(
+        outputs.logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="sum"
+    )
+    assert float(outputs.loss) == pytest.approx(float(losses) / count, rel=1e-5)  # float32
+
+
+def test_text_longer_than_the_model_is_cut(tokenizer):
+    examples = encode({"text": ["good " * 50], "label": [1]}, tokenizer, tiny_classifier())
+    assert examples.lengths.tolist() == [32]
+    short = encode(
+        {"text": ["good " * 50], "label": [1]}, tokenizer, tiny_classifier(), max_length=8
+    )
+    assert short.lengths.tolist() == [8]
+
+
+def test_columns_the_model_does_not_take_are_dropped(tokenizer):
+    rows = [{**row, "id": 3} for row in reviews(4)]
+    batch = encode(rows, tokenizer, tiny_classifier()).batch(np.arange(4))
+    assert set(batch) == {"input_ids", "attention_mask", "token_type_ids", "labels"}
+
+
+def test_labels_in_words_become_the_numbers_of_the_model(tokenizer):
+    model = tiny_classifier(id2label={0: "bad", 1: "good"}, label2id={"bad": 0, "good": 1})
+    rows = [{"text": "a", "label": "good"}, {"text": "b", "label": "bad"}]
+    assert encode(rows, tokenizer, model).columns["labels"].values.tolist() == [1, 0]
+    with pytest.raises(ValueError, match=r"labels \['fine'\], the model knows \['bad', 'good'\]"):
+        encode([{"text": "a", "label": "fine"}], tokenizer, model)
+
+
+def test_several_labels_an_example_stay_decimal(tokenizer):
+    model = tiny_classifier(problem_type="multi_label_classification")
+    rows = [{"text": "a", "labels": [1.0, 0.0]}, {"text": "b", "labels": [1.0, 1.0]}]
+    batch = encode(rows, tokenizer, model).batch(np.arange(2))
+    assert batch["labels"].tolist() == [[1.0, 0.0], [1.0, 1.0]]
+    assert torch.isfinite(model(**batch).loss)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "train data set is empty"),
+        ({"text": [], "label": []}, "train data set is empty"),
+        ([{"text": "good"}], "no labels"),
+        ([{"text": "good", "label": 2}], "label 2 .* has 2 labels, 0 to 1"),
+        ([{"text": "good", "label": -1}], "label -1"),
+        ([{"text": "good", "label": 0.5}], "decimal numbers"),
+        ([{"text": "good", "label": None}], "NoneType"),
+        ([{"text": "a", "title": "b", "author": "c", "label": 0}], "text_columns="),
+        ([{"number": 3, "label": 0}], "one text column"),
+        ([{"input_ids": [2, 99, 3], "label": 0}], "token 99, .* do not belong together"),
+        ([{"input_ids": [], "label": 0}, {"input_ids": [2], "label": 0}], "example 0 .* no tokens"),
+    ],
+)
+def test_bad_data_is_refused_with_what_to_do(tokenizer, data, message):
+    with pytest.raises(ValueError, match=message):
+        encode(data, tokenizer, tiny_classifier())
+
+
+def test_text_without_a_tokenizer_is_refused():
+    with pytest.raises(ValueError, match=r"pass tokenizer="):
+        encode(reviews(2), None, tiny_classifier())
+
+
+def test_a_whole_dataset_dict_is_refused_with_its_splits(tokenizer):
+    data = DatasetDict(train=as_dataset(reviews(2)), test=as_dataset(reviews(2)))
+    with pytest.raises(TypeError, match=r"splits \['train', 'test'\]"):
+        encode(data, tokenizer, tiny_classifier())
+    with pytest.raises(TypeError, match="list of str"):
+        encode(["good"], tokenizer, tiny_classifier())
+
+
+def test_token_labels_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="differ in length"):
+        encode({"input_ids": [[2, 5, 3]], "labels": [[0, 1]]}, None, tiny_tagger())
+
+
+@pytest.mark.parametrize("bucketing", [True, False])
+def test_an_epoch_deals_every_example_once(bucketing):
+    lengths = np.random.default_rng(0).integers(3, 60, 1003)
+    batches = epoch_order(lengths, 8, seed=1, epoch=2, bucketing=bucketing)
+    assert sorted(np.concatenate(batches)) == list(range(1003))
+    assert sorted(len(batch) for batch in batches) == [3, *[8] * 125]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    lengths = np.random.default_rng(0).integers(3, 60, 100)
+
+    def order(seed, epoch):
+        return np.concatenate(epoch_order(lengths, 8, seed=seed, epoch=epoch)).tolist()
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+
+
+def test_buckets_need_a_third_of_the_padding_at_most():
+    lengths = np.random.default_rng(0).integers(3, 60, 2000)
+
+    def padding(bucketing):
+        batches = epoch_order(lengths, 32, seed=0, epoch=0, bucketing=bucketing)
+        return sum(int((lengths[b].max() - lengths[b]).sum()) for b in batches)
+
+    assert padding(True) < padding(False) / 3
+
+
+def test_without_shuffling_the_data_set_keeps_its_order():
+    batches = epoch_order(np.ones(10), 4, seed=0, epoch=0, bucketing=False, shuffle=False)
+    assert np.concatenate(batches).tolist() == list(range(10))
+
+
+def test_evaluation_starts_with_the_longest():
+    batches = list(length_order(np.array([3, 9, 5, 7]), 2))
+    assert [batch.tolist() for batch in batches] == [[1, 3], [2, 0]]
+
+
+def test_a_collator_gets_lists_and_makes_the_labels(tokenizer):
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.5)
+    examples = encode([{"text": "a good film"}] * 4, tokenizer, collator=collator)
+    batch = examples.batch(np.arange(4), collator)
+    assert (batch["labels"] != -100).any()
+
+
+def test_a_fingerprint_tells_data_sets_apart(tokenizer):
+    one, same, other = (encode(reviews(8, seed), tokenizer) for seed in (0, 0, 1))
+    assert one.fingerprint() == same.fingerprint() != other.fingerprint()

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from tlhelpers import device
+
+
+def test_every_choice_says_why():
+    for value, reason in (
+        device.choose_device(),
+        device.choose_precision(),
+        device.memory(),
+    ):
+        assert value
+        assert len(reason) > 10
+
+
+def test_a_gpu_is_taken_if_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "T4")
+    assert device.choose_device().value == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert device.choose_device().value == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"),
+    [((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)],
+)
+def test_an_old_gpu_gets_fp16_and_a_new_one_bf16(monkeypatch, capability, precision):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    choice = device.choose_precision(torch.device("cuda"))
+    assert choice.value == precision
+    assert f"SM {capability[0]}{capability[1]}" in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ({"avx2"}, torch.float32),
+        ({"avx512f"}, torch.float32),
+        ({"avx512_bf16"}, torch.bfloat16),
+        ({"amx_bf16"}, torch.bfloat16),
+    ],
+)
+def test_bf16_on_a_processor_only_where_it_is_fast(monkeypatch, flags, precision):
+    monkeypatch.setattr(device, "processor_flags", lambda: frozenset(flags))
+    assert device.choose_precision(torch.device("cpu")).value == precision
+
+
+def test_what_is_requested_is_taken_or_refused():
+    assert device.choose_precision(torch.device("cpu"), "bf16").value == torch.bfloat16
+    with pytest.raises(ValueError, match="needs a GPU"):
+        device.choose_precision(torch.device("cpu"), "fp16")
+    with pytest.raises(ValueError, match="'int4' is unknown"):
+        device.choose_precision(torch.device("cpu"), "int4")
+    with pytest.raises(ValueError, match="not a device name"):
+        device.choose_device("toaster")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+def test_a_missing_gpu_is_an_error():
+    with pytest.raises(ValueError, match="'cuda' is not on this machine"):
+        device.choose_device("cuda")
+
+
+@pytest.mark.skipif(not device.processor_flags(), reason="reads Linux's /proc")
+def test_peak_memory_sees_what_was_freed_and_can_be_reset():
+    device.reset_peak_memory()
+    before = device.memory().value
+    big = np.ones(50_000_000 // 8)
+    del big
+    peak = device.memory().value
+    assert peak - before > 40_000_000  # of 50 MB; the rest may have come from freed memory
+    device.reset_peak_memory()
+    assert device.memory().value < peak - 30_000_000

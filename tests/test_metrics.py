@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from tlhelpers.metrics import classification, entities, mean_interval, tokens, wilson
+
+BIO = ["O", "B-place", "I-place", "B-person", "I-person"]
+
+
+def test_accuracy_counts_right_answers():
+    assert classification([0, 1, 1, 0], [0, 1, 0, 0])["accuracy"] == 0.75
+
+
+def test_logits_are_scored_by_their_largest():
+    logits = np.array([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0]])
+    assert classification(logits, [0, 1, 1]) == classification([0, 1, 0], [0, 1, 1])
+
+
+def test_macro_f1_counts_a_rare_class_as_much_as_a_frequent_one():
+    labels, predictions = [0] * 9 + [1], [0] * 10
+    scores = classification(predictions, labels)
+    assert scores["accuracy"] == 0.9
+    assert scores["macro_f1"] == pytest.approx((2 * 9 / 19 + 0) / 2)
+    assert scores["macro_f1"] == pytest.approx(
+        f1_score(labels, predictions, average="macro", zero_division=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels", "message"),
+    [([0, 1], [0], "same examples"), ([], [], "nothing to score")],
+)
+def test_scores_of_nothing_are_refused(predictions, labels, message):
+    with pytest.raises(ValueError, match=message):
+        classification(predictions, labels)
+
+
+def test_padding_is_not_scored():
+    assert tokens([[1, 2, 0]], [[1, -100, 2]]) == {"accuracy": 0.5}
+
+
+def test_an_entity_counts_only_if_type_and_both_ends_are_right():
+    truth = [[1, 2, 0, 3, 4]]  # place place O person person
+    half = [[1, 0, 0, 3, 4]]  # the place is cut short
+    scores = tokens(half, truth, BIO)
+    assert (scores["precision"], scores["recall"], scores["f1"]) == (0.5, 0.5, 0.5)
+
+
+def test_entities_are_read_as_the_conll_scorer_reads_them():
+    assert entities(["B-x", "I-x", "O", "I-x", "B-x", "B-x", "I-y"]) == [
+        ("x", 0, 2),
+        ("x", 3, 4),
+        ("x", 4, 5),
+        ("x", 5, 6),
+        ("y", 6, 7),
+    ]
+
+
+def test_entity_scores_equal_seqeval():
+    seqeval = pytest.importorskip("seqeval.metrics")
+    random = np.random.default_rng(0)
+    truth, guess = random.integers(0, 5, (2, 40, 12))
+    names = [[[BIO[i] for i in row] for row in tags] for tags in (truth, guess)]
+    scores = tokens(guess, truth, BIO)
+    assert scores["f1"] == pytest.approx(seqeval.f1_score(*names))
+    assert scores["precision"] == pytest.approx(seqeval.precision_score(*names))
+    assert scores["recall"] == pytest.approx(seqeval.recall_score(*names))
+
+
+def test_interval_over_seeds_by_hand():
+    # Mean 2, standard error 1 / sqrt(3), Student's t for 2 degrees of freedom 4.3027 (any table).
+    interval = mean_interval([1, 2, 3])
+    assert interval.mean == 2
+    assert interval.high - interval.mean == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
+    assert interval.mean - interval.low == pytest.approx(interval.high - interval.mean)
+
+
+def test_nineteen_of_twenty_intervals_hold_the_true_mean():
+    random = np.random.default_rng(0)
+    intervals = [mean_interval(random.normal(0.8, 0.02, 5)) for _ in range(2000)]
+    held = np.mean([i.low <= 0.8 <= i.high for i in intervals])
+    assert held == pytest.approx(0.95, abs=0.02)  # four standard errors of 2,000 draws
+
+
+@pytest.mark.parametrize(("values", "message"), [([0.8], "more seeds"), ([0.8, np.nan], "finite")])
+def test_an_interval_needs_two_finite_values(values, message):
+    with pytest.raises(ValueError, match=message):
+        mean_interval(values)
+
+
+def test_wilson_by_hand_and_inside_0_and_1():
+    # 9 of 10: the textbook's (Brown, Cai and DasGupta 2001) formula with z = 1.96.
+    interval = wilson(9, 10)
+    assert interval.low == pytest.approx(0.5958, abs=1e-3)
+    assert interval.high == pytest.approx(0.9821, abs=1e-3)
+    assert wilson(10, 10).high == 1.0
+    assert wilson(0, 10).low == 0.0
+
+
+@pytest.mark.parametrize(("k", "n"), [(3, 2), (-1, 2), (0, 0)])
+def test_wilson_refuses_impossible_counts(k, n):
+    with pytest.raises(ValueError, match=f"k={k}, n={n}"):
+        wilson(k, n)
