@@ -5,7 +5,7 @@ import pytest
 from tlhelpers import claims
 from tlhelpers.claims import LedgerError, load_ledger, settle
 from tlhelpers.results import ResultsError
-from tools.prose_numbers import unbacked_phrases
+from tools.prose_numbers import bare_phrases, unbacked_phrases
 from tools.sweep import write_content
 
 GOOD = """
@@ -186,6 +186,11 @@ def test_a_share_backs_a_percentage(folder):
     assert unbacked_phrases(entry, settle(entry, folder)) == []
 
 
+def test_a_short_number_needs_a_word(folder):
+    write(folder, GOOD.replace('["65,536"]', '["8", "rank 8", "65,536", "8 %"]'))
+    assert bare_phrases(load_ledger(folder)["08-good"]) == ["8"]
+
+
 # A recorded value that drifts ------------------------------------------------------------------
 
 MEASURED = """
@@ -250,6 +255,10 @@ def test_the_book_ledger_is_settled_as_it_says(entry):
     settled = settle(entry)
     assert settled.holds, (
         f"{entry.file}: {entry.id}: {settled.detail}. Correct the entry, or what it rests on."
+    )
+    assert not bare_phrases(entry), (
+        f"{entry.file}: {entry.id}: prose {bare_phrases(entry)} would cover that number wherever it "
+        "stands. Add a word: '12 layers'."
     )
     for phrase in unbacked_phrases(entry, settled):
         pytest.fail(

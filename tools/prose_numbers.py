@@ -206,6 +206,14 @@ def unbacked_phrases(entry: Claim, settled: Settled) -> list[str]:
     ]
 
 
+def bare_phrases(entry: Claim) -> list[str]:
+    """Return the phrases that are a number of one or two digits and nothing else.
+
+    Such a phrase would cover any 12 in the chapter, whatever it counts.
+    """
+    return [phrase for phrase in entry.prose if re.fullmatch(r"\d\d?|\d\.\d", phrase)]
+
+
 def _is_backed(number: float, half_unit: float, scale: float, values: Sequence[float]) -> bool:
     # A little more than half a unit: 0.935 and its like have no exact binary form.
     return any(
