@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tlhelpers.progress import progress_bar
 
 Pooling = Literal["mean", "cls"]
 
@@ -86,7 +87,7 @@ def embed(
     shortest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
     starts = range(0, len(texts), batch_size)
-    for start in tqdm(starts, desc="embed", disable=not progress, leave=False):
+    for start in progress_bar(starts, desc="embed", unit="batch", show=progress):
         rows = shortest_first[start : start + batch_size]
         batch = tokenizer(
             [texts[i] for i in rows],
