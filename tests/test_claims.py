@@ -257,8 +257,8 @@ def test_the_book_ledger_is_settled_as_it_says(entry):
         f"{entry.file}: {entry.id}: {settled.detail}. Correct the entry, or what it rests on."
     )
     assert not bare_phrases(entry), (
-        f"{entry.file}: {entry.id}: prose {bare_phrases(entry)} would cover that number wherever it "
-        "stands. Add a word: '12 layers'."
+        f"{entry.file}: {entry.id}: prose {bare_phrases(entry)} would cover that number anywhere. "
+        "Add a word: '12 layers'."
     )
     for phrase in unbacked_phrases(entry, settled):
         pytest.fail(
