@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 # The first of these that is new enough makes the environment; `make PYTHON=/path/to/python` overrides it.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) no-python)
 ASSETS := encoder sentiment
+UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
 
 .NOTPARALLEL:
 .PHONY: help setup newest book chapter serve test test-fast check assets pair unit execute miniature contract render browser results assign grade lock bench clean
@@ -26,11 +27,11 @@ $(READY): requirements.txt pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --requirement requirements.txt
 	@$(PY) -m pip install --quiet --no-deps --editable .
-	@if [ -n "$(TL_NEWEST)" ]; then $(MAKE) --no-print-directory newest; fi
+	@if [ -n "$(TL_NEWEST)" ]; then $(UPGRADE); fi
 	@touch $(READY)
 
-newest:  ## Take the newest releases that pyproject.toml allows, not the tested ones.
-	@$(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
+newest: $(READY)  ## Take the newest releases that pyproject.toml allows, not the tested ones.
+	@$(UPGRADE)
 
 book: pair execute  ## Execute what changed, render the book, tell where to open it.
 	@$(PY) -m tools.stage --profile $(PROFILE)
