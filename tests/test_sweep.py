@@ -169,6 +169,18 @@ def test_recorded_points_are_those_of_the_present_code(path):
     assert {sweep.point_key(entry["parameters"]) for entry in content["points"]} == planned
 
 
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_chosen_settings_are_those_that_did_best_on_validation(path):
+    chosen = getattr(sweep.load_sweep(path), "CHOSEN", {})
+    if not chosen:
+        pytest.skip("this sweep chooses no setting")
+    tuning = recorded(path.stem).select({"stage": "tune"})
+    for method, rate in chosen.items():
+        rows = tuning[tuning["method"] == method]
+        best = rows.loc[rows["validation_accuracy"].idxmax(), "learning_rate"]
+        assert rate == best, f"{path.name}: CHOSEN[{method!r}] is {rate}, the best was {best}"
+
+
 @pytest.mark.slow
 @pytest.mark.real_assets
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)

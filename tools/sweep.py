@@ -13,6 +13,9 @@ A sweep is a file book/sweeps/NN-slug.py with
 and, if it wants, TOLERANCE = {"accuracy": 0.02} for --sample, and NOT_COMPARED = ("seconds",) for
 values, such as times, that another machine need not reach.
 
+Points that only choose a setting on validation data say stage="tune" and need a single seed; what
+they chose stands in CHOSEN = {method: learning_rate}, which a test compares with them.
+
 Each point is stored as it ends, so a stopped sweep goes on where it was. Points of different code
 are never mixed: the file's syntax tree is hashed (comments and layout are free to change).
 What the hash does not see is a change in tlhelpers; --sample and the tests look for that.
