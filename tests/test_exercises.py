@@ -104,12 +104,21 @@ def small(tmp_path, *changes):
 
 
 def given_away(project, slug, kind):
-    path = project.build / "exercises" / slug / kind / f"{slug}.ipynb"
+    solution = project.build / "exercises" / slug / "solution" / f"{slug}.ipynb"
+    path = project.student_notebook(slug) if kind == "student" else solution
     return nbformat.read(path, as_version=4)
 
 
 def sources(notebook):
     return "\n".join(cell.source for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("slug", MASTERS)
+def test_notebook_that_readers_open_is_made_from_the_master(built, slug):
+    made, committed = built.student_notebook(slug), Project(ROOT).student_notebook(slug)
+    assert committed.exists() and made.read_bytes() == committed.read_bytes(), (
+        f"{committed} is not what {slug}.md gives: run `make assign` and commit it"
+    )
 
 
 # Proof, for every master of the book

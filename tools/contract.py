@@ -139,17 +139,22 @@ def plain_markdown(page: Page) -> Iterator[str]:
 
 
 def links(page: Page) -> Iterator[str]:
-    """A relative link leads to a chapter that exists."""
+    """A relative link leads to a chapter that exists, or to its exercises."""
     for block in page.chapter.blocks:
         for piece in block.pieces:
             target = piece.target.partition("#")[0]
             if not target or re.match(r"[a-z]+:", target):
                 continue
             slug, _, ending = target.rpartition("/")[2].rpartition(".")
-            if ending != "ipynb" or slug not in page.project.slugs():
+            if target == f"exercises/{slug}.ipynb":
+                found = page.project.student_notebook(slug).exists()
+            else:
+                found = ending == "ipynb" and slug in page.project.slugs()
+            if not found:
                 yield (
                     f"links to {piece.target!r}, which is no chapter. "
-                    "Link to NN-slug.ipynb, which works in the book, in Jupyter and on Colab."
+                    "Link to NN-slug.ipynb or exercises/NN-slug.ipynb: these work in the book, in "
+                    "Jupyter and on Colab."
                 )
 
 

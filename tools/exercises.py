@@ -278,8 +278,9 @@ def assign(project: Project, slug: str) -> Path:
     Returns
     -------
     Path
-        ``_build/exercises/<slug>`` with ``student/<slug>.ipynb``, ``solution/<slug>.ipynb``,
-        ``autograder.zip`` and, for the proof, ``tests/<exercise>.py``.
+        ``_build/exercises/<slug>`` with ``solution/<slug>.ipynb``, ``autograder.zip`` and, for the
+        proof, ``tests/<exercise>.py``. The student's notebook goes to ``notebooks/exercises``,
+        where readers and Colab find it.
 
     Raises
     ------
@@ -294,7 +295,7 @@ def assign(project: Project, slug: str) -> Path:
         visible = {p.stem: p.read_text("utf-8") for p in (made / "student/tests").glob("*.py")}
         every = {p.stem: p.read_text("utf-8") for p in (made / "autograder/tests").glob("*.py")}
         target = project.build / "exercises" / slug
-        _write_notebook(target / "student" / f"{slug}.ipynb", student, visible)
+        _write_notebook(project.student_notebook(slug), student, visible)
         _show_wrong_answers(solved, master)
         _write_notebook(target / "solution" / f"{slug}.ipynb", solved, every)
         (archive,) = (made / "autograder").glob("*.zip")

@@ -43,6 +43,10 @@ class Project:
         """The same chapter as Colab opens it: no outputs."""
         return self.root / "notebooks" / f"{slug}.ipynb"
 
+    def student_notebook(self, slug: str) -> Path:
+        """The chapter's exercises as Colab opens them; `tools.exercises` writes it."""
+        return self.root / "notebooks" / "exercises" / f"{slug}.ipynb"
+
     def executed(self, slug: str, profile: str) -> Path:
         """The chapter with the outputs of its last good run."""
         return self.build / "executed" / profile / f"{slug}.ipynb"

@@ -41,7 +41,7 @@ def toc_files(project: Project) -> list[str]:
 
 def toc_chapters(project: Project) -> list[str]:
     """List the chapters that the table of contents names."""
-    return [Path(file).stem for file in toc_files(project) if file.startswith("notebooks/")]
+    return [Path(file).stem for file in toc_files(project) if Path(file).parent.name == "notebooks"]
 
 
 def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
@@ -79,6 +79,9 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
                 f"Not executed in profile {profile}: {', '.join(missing)}. "
                 f"Run `make book` or `python -m tools.execute`."
             )
+        for exercises in sorted(project.student_notebook("x").parent.glob("*.ipynb")):
+            target = fresh / exercises.relative_to(project.root)
+            shutil.copy2(exercises, _ready(target.parent) / target.name)
         book = project.root / "book"
         (fresh / "book").mkdir()
         for page in sorted(book.glob("*.md")):
