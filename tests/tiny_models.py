@@ -15,7 +15,10 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-WORDS = "a the film story actor was is good great fine bad dull poor not very and but".split()
+WORDS = [
+    "a", "the", "film", "story", "actor", "was", "is", "good", "great", "fine", "bad", "dull",
+    "poor", "not", "very", "and", "but",
+]  # fmt: skip
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 GOOD, BAD = {"good", "great", "fine"}, {"bad", "dull", "poor"}
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
