@@ -177,6 +177,7 @@ def test_chosen_settings_are_those_that_did_best_on_validation(path):
     tuning = recorded(path.stem).select({"stage": "tune"})
     for method, rate in chosen.items():
         rows = tuning[tuning["method"] == method]
+        assert not rows.empty, f"{path.name}: nothing recorded that chooses for {method!r}"
         best = rows.loc[rows["validation_accuracy"].idxmax(), "learning_rate"]
         assert rate == best, f"{path.name}: CHOSEN[{method!r}] is {rate}, the best was {best}"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from transformers.utils import logging as transformers_logging
 
-from tlhelpers.claims import Settled, settle
+from tlhelpers.claims import Settled, readable, settle
 from tlhelpers.ledger_entries import (
     KINDS,
     VERDICTS,
@@ -102,7 +102,7 @@ def evidence(entry: Claim, settled: Settled, ledger: Ledger) -> str:
     """Say in Markdown what settles an entry."""
     settled_by = entry.settled_by
     if isinstance(settled_by, Computed):
-        return f"{escape(_readable(settled.value))}, by `{settled_by.function}`"
+        return f"{escape(readable(settled.value))}, by `{settled_by.function}`"
     if isinstance(settled_by, Measured):
         where = ", ".join(f"{name} {value}" for name, value in settled_by.where.items())
         less = ", ".join(f"{name} {value}" for name, value in settled_by.minus.items())
@@ -120,20 +120,6 @@ def evidence(entry: Claim, settled: Settled, ledger: Ledger) -> str:
     if entry.planned:
         return f"{escape(entry.planned.experiment)} (chapter {entry.planned.chapter})"
     return ""
-
-
-def _readable(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_readable(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_readable, value))
-    return str(value)
 
 
 def _see_also(entry: Claim, ledger: Ledger) -> list[str]:

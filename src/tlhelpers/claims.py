@@ -50,6 +50,7 @@ __all__ = [
     "expect",
     "find_function",
     "load_ledger",
+    "readable",
     "settle",
     "show_claims",
 ]
@@ -243,7 +244,7 @@ def describe_evidence(entry: Claim, ledger: Ledger | None = None) -> str:
     """Say in a few words what settles an entry."""
     settled_by = entry.settled_by
     if isinstance(settled_by, Computed):
-        return f"computed: {_readable(settled_by.expects)} ({settled_by.function})"
+        return f"computed: {readable(settled_by.expects)} ({settled_by.function})"
     if isinstance(settled_by, Measured):
         low, high = settled_by.between
         return f"measured: {settled_by.value} {low:g} to {high:g} (sweep {settled_by.result})"
@@ -257,7 +258,8 @@ def describe_evidence(entry: Claim, ledger: Ledger | None = None) -> str:
     return f"planned: {entry.planned.experiment}" if entry.planned else ""
 
 
-def _readable(value: object) -> str:
+def readable(value: object) -> str:
+    """Write a settled value for a reader: thousands with commas, truth as yes or no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -265,9 +267,9 @@ def _readable(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_readable(item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {readable(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_readable(item) for item in value)
+        return ", ".join(readable(item) for item in value)
     return str(value)
 
 
