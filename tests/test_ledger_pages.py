@@ -4,8 +4,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tlhelpers.ledger_entries import LedgerError, load_ledger
+from tlhelpers.ledger_entries import load_ledger
 from tools.ledger_pages import SLUGS, claims_page, escape, settle_all, write_pages
+from tools.project import UserError
+from tools.sweep import write_content
 
 LEDGER = """
 - id: 08-size
@@ -104,11 +106,25 @@ def test_controls_are_native_labelled_and_hidden_until_the_script_runs(pages):
     assert 'aria-live="polite"' in page
 
 
-def test_a_page_is_not_written_if_an_entry_does_not_hold(ledger):
-    path = ledger.folder / "08-lora-maths.yaml"
-    path.write_text(path.read_text().replace("expects: 65536", "expects: 65535"))
-    with pytest.raises(LedgerError, match="08-size"):
+def test_a_page_is_not_written_if_its_evidence_is_missing_or_differs(ledger):
+    path = ledger.folder / "09-what-layers-learn.yaml"
+    text = path.read_text().replace("verdict: planned", "verdict: confirmed")
+    measured = "settled_by: {result: 09-x, value: accuracy, between: [0.8, 0.9]}"
+    path.write_text(text[: text.index("planned:")] + measured)
+    with pytest.raises(UserError, match="09-later: no recorded sweep"):
         settle_all(load_ledger(ledger.folder))
+    point = {"parameters": {"seed": 0}, "values": {"accuracy": 0.7}, "seconds": 1, "environment": 0}
+    content = {"sweep": "09-x", "code": "", "environments": [{}], "points": [point]}
+    write_content(ledger.folder.parent / "results" / "09-x.json", content)
+    with pytest.raises(UserError, match=r"outside 0\.8 to 0\.9"):
+        settle_all(load_ledger(ledger.folder))
+
+
+def test_a_ledger_that_cannot_be_read_is_told_without_a_traceback(ledger, tmp_path, monkeypatch):
+    (ledger.folder / "08-lora-maths.yaml").write_text("- id: 08-x")
+    monkeypatch.setattr("tools.ledger_pages.load_ledger", lambda: load_ledger(ledger.folder))
+    with pytest.raises(UserError, match=r"08-lora-maths\.yaml"):
+        write_pages(tmp_path)
 
 
 def test_an_empty_ledger_has_pages_too(tmp_path):
