@@ -237,6 +237,18 @@ def test_fetch_unpacks_the_wanted_files_and_nothing_else(made, cache):
     assert not list((cache / "downloads").iterdir()), "the archive is not kept"
 
 
+def test_a_beginning_from_the_first_source_goes_when_the_second_succeeds(
+    made, index, register, cache
+):
+    data = zipped({"pack/data/text.txt": TEXT, "pack/data/deep/noise.bin": NOISE})
+    twin = pinned(data, "twin-1.0-py3-none-any.whl", package="twin")
+    register(made, twin)
+    index.serve(twin, data)
+    index.cuts = [assets.CHUNK + 1] * assets.ATTEMPTS  # the first source breaks off each time
+    fetch("made")
+    assert not list((cache / "downloads").iterdir())
+
+
 def test_no_code_of_an_archive_is_imported(made):
     fetch("made")
     assert "pack" not in sys.modules
@@ -458,6 +470,7 @@ def test_the_index_is_that_of_pip_else_of_uv_else_pypi(monkeypatch, tmp_path):
     settings = tmp_path / "pip.conf"
     settings.write_text("")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    monkeypatch.setattr(assets, "_pip_settings", assets._pip_settings.__wrapped__)  # no memory
     assert assets.index_url() == assets.PYPI
     settings.write_text("[global]\nindex-url = https://of-pip.example/simple\n")
     assert assets.index_url() == "https://of-pip.example/simple"

@@ -1,5 +1,6 @@
 """Decoding: 4-bit files become folders that transformers loads, exact and made all or nothing."""
 
+import resource
 import struct
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
+from safetensors.numpy import save_file
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from tlhelpers import decoding
@@ -203,6 +205,25 @@ def test_a_build_that_fails_leaves_nothing_and_the_next_one_starts_anew(built, t
         built("made", fail)
     assert not list((tmp_path / "models").iterdir())
     assert built("made", lambda asset, folder: None).is_dir()
+
+
+def test_a_disk_that_fills_up_while_building_is_explained_and_leaves_nothing(built, tmp_path):
+    def build(asset, folder):
+        save_file({"weight": np.zeros(1_000_000, "f4")}, folder / "model.safetensors")
+
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(AssetError, match="Cannot write the model .* Free some space"):
+            built("made", build)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_a_model_that_does_not_fit_is_not_begun(built):
+    with pytest.raises(AssetError, match="Not enough room"):
+        built("made", lambda asset, folder: pytest.fail("began"), size=10**18)
 
 
 def test_a_changed_recipe_does_not_use_the_old_folder(built):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import errno
 import fnmatch
+import functools
 import hashlib
 import os
 import shutil
@@ -121,16 +122,16 @@ def fetch(name: str, progress: bool = True, *, again: bool = False) -> Path:
         failures = []
         for source in asset.sources:
             try:
-                archive, delete = _obtain(asset, source, progress)
+                archive = _obtain(source, progress)
                 with made_whole(folder) as fresh:
                     write_manifest(fresh, _unpack(archive, source, fresh))
+                    for each in asset.sources:
+                        _part(each).unlink(missing_ok=True)
             except _SourceError as error:
                 failures.append(str(error))
                 if source is not asset.sources[-1]:
                     print(f"{error}\nTrying the second source.", file=sys.stderr)
             else:
-                if delete:
-                    archive.unlink()
                 if again:
                     _forget_models_of(folder)
                 return folder
@@ -258,13 +259,16 @@ def disk_errors() -> Iterator[None]:
                 f" Nothing half-written was kept. Free some space, or set TL_CACHE to a folder on"
                 f" a larger disk (it is {cache_folder()})."
             ) from error
+        if error.errno is None:  # not the file system's: libraries raise OSError for much else
+            raise
         raise AssetError(
             f"Cannot use the cache folder {cache_folder()}: {error.strerror or error}{where}."
             " Set TL_CACHE to a folder that you may write to."
         ) from error
 
 
-def _need_space(needed: int, folder: Path) -> None:
+def need_space(needed: int, folder: Path) -> None:
+    """Raise `AssetError` if the disk of `folder` has fewer than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise AssetError(
@@ -281,22 +285,26 @@ def _sha256(path: Path) -> str:
 # --- download -------------------------------------------------------------------------------------
 
 
-def _obtain(asset: Asset, source: Source, progress: bool) -> tuple[Path, bool]:
-    """Return the verified archive, and whether it is ours to delete after unpacking."""
-    downloads = cache_folder() / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    placed = downloads / source.filename
+def _part(source: Source) -> Path:
+    """Where an archive is downloaded to; one placed by hand has its own name and is kept."""
+    return cache_folder() / "downloads" / f"{source.filename}.{source.sha256[:8]}.part"
+
+
+def _obtain(source: Source, progress: bool) -> Path:
+    """Return the verified archive: the one placed by hand, or the downloaded one."""
+    part = _part(source)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    placed = part.parent / source.filename
     if placed.is_file():
         if (found := _sha256(placed)) != source.sha256:
             raise _SourceError(
                 f"{placed}, placed by hand, is not the pinned {source.filename}: its sha256 is"
                 f" {found}, expected {source.sha256}. Remove it or replace it."
             )
-        return placed, False
+        return placed
 
-    part = downloads / f"{source.filename}.{source.sha256[:8]}.part"
     begun = part.stat().st_size if part.exists() else 0
-    _need_space(max(source.size - begun, 0) + source.unpacked, downloads)
+    need_space(max(source.size - begun, 0) + source.unpacked, part.parent)
     try:
         _download(source, part, progress)
         found = _sha256(part)
@@ -315,7 +323,7 @@ def _obtain(asset: Asset, source: Source, progress: bool) -> tuple[Path, bool]:
             f" {found}, expected {source.sha256}. The download was deleted. Try again; if it"
             " happens again, the index serves something else under this name: do not use it."
         )
-    return part, True
+    return part
 
 
 def _download(source: Source, part: Path, progress: bool) -> None:
@@ -361,18 +369,16 @@ def _append(
 ) -> None:
     """Request the bytes that `part` lacks and append them; stop beyond `size` bytes."""
     begun = part.stat().st_size if part.exists() else 0
-    if begun >= size:
-        if begun > size:
-            part.unlink()
-            begun = 0
-        else:
-            return
+    if begun == size:
+        return
+    if begun > size:
+        part.unlink()
+        begun = 0
     # Identity: a transparently compressed answer would make byte offsets meaningless.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begun}-"} if begun else {})
     with session.get(url, headers=headers, auth=auth, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == 416:  # the index's file is shorter than what we hold
             part.unlink()
-            response.close()
             return
         response.raise_for_status()
         goes_on = response.status_code == 206 and response.headers.get(
@@ -451,7 +457,7 @@ def _session() -> requests.Session:
     import requests
 
     session = requests.Session()
-    certificates = os.environ.get("PIP_CERT") or _pip_setting("cert")
+    certificates = os.environ.get("PIP_CERT") or _pip_settings().get("cert")
     if certificates:
         session.verify = certificates
     return session
@@ -462,22 +468,25 @@ def index_url() -> str:
     for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
         if os.environ.get(variable):
             return os.environ[variable]
-    return _pip_setting("index-url") or PYPI
+    return _pip_settings().get("index-url") or PYPI
 
 
-def _pip_setting(key: str) -> str | None:
-    """Return a setting from pip's configuration files, as pip itself reads them."""
+@functools.cache
+def _pip_settings() -> dict[str, str]:
+    """Return what pip's configuration files say about downloads, as pip itself reads them."""
     listing = subprocess.run(
         [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"],
         capture_output=True,
         text=True,
         check=False,  # an environment without pip has no pip configuration
     )
-    for line in listing.stdout.splitlines():
-        name, _, value = line.partition("=")
-        if name in (f"global.{key}", f"download.{key}"):
-            return str(ast.literal_eval(value))
-    return None
+    settings = {}
+    for section in ("global.", "download."):  # the narrower section has the last word
+        for line in listing.stdout.splitlines():
+            name, _, value = line.partition("=")
+            if name.startswith(section):
+                settings[name.removeprefix(section)] = str(ast.literal_eval(value))
+    return settings
 
 
 # --- unpack ---------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from tlhelpers.assets import (
     AssetError,
@@ -27,6 +28,7 @@ from tlhelpers.assets import (
     folder_of,
     locked,
     made_whole,
+    need_space,
     write_manifest,
 )
 
@@ -57,7 +59,7 @@ def multilingual_folder() -> Path:
     half precision when loaded. The file has no pooler; mean-pool the last hidden state. Texts get
     the prefix ``"query: "``.
     """
-    return _built("multilingual", _build_multilingual)
+    return _built("multilingual", _build_multilingual, size=490_000_000)
 
 
 def decoder_folder() -> Path:
@@ -66,25 +68,36 @@ def decoder_folder() -> Path:
     Decoded from 4 bits to float32, so that it equals the GGUF file to the last digit, and loads in
     a second where the GGUF file takes half a minute.
     """
-    return _built("decoder", _build_decoder)
+    return _built("decoder", _build_decoder, size=545_000_000)
 
 
-def _built(name: str, build: Callable[[Path, Path], None], recipe: int = 1) -> Path:
+def _built(
+    name: str, build: Callable[[Path, Path], None], recipe: int = 1, size: int = 1_000_000
+) -> Path:
     """Return the folder made from an asset by ``build(asset_folder, new_folder)``.
 
-    Raise `recipe` when `build` changes, so that folders made the old way are not used.
+    Raise `recipe` when `build` changes, so that folders made the old way are not used. `size` is
+    what the folder takes, in bytes.
     """
     folder = cache_folder() / "models" / f"{folder_of(name).name}-{recipe}"
     if folder.is_dir():
         return folder
     asset = fetch(name)
-    with locked(f"{name}-model"):
-        if not folder.is_dir():
-            with disk_errors(), made_whole(folder) as fresh:
+    with disk_errors(), locked(f"{name}-model"):
+        if folder.is_dir():
+            return folder  # another process built it while this one waited
+        try:
+            with made_whole(folder) as fresh:
+                need_space(size, fresh)
                 build(asset, fresh)
                 for path in fresh.iterdir():
                     path.chmod(0o644)  # a cache may be shared; safetensors writes for one user
                 write_manifest(fresh)
+        except SafetensorError as error:
+            raise AssetError(
+                f"Cannot write the model made from {name!r} to {folder.parent}: {error}. Nothing"
+                " half-written was kept. Free some space, or set TL_CACHE to another folder."
+            ) from error
     return folder
 
 
