@@ -88,6 +88,21 @@ def test_points_of_different_code_do_not_mix(path, tmp_path):
     assert recorded("07-doubling", tmp_path).statistic("y", {"x": 2, "seed": 0}) == 6.0
 
 
+def test_more_points_keep_those_there_are(path, tmp_path):
+    run_sweep(path, tmp_path)
+    path.write_text(path.read_text().replace("range(3)", "range(4)"))
+    assert run_sweep(path, tmp_path) == 0
+    assert runs(path) == 8  # six, and the two of the new seed
+
+
+def test_a_changed_constant_that_run_reaches_is_different_code(path, tmp_path):
+    path.write_text(path.read_text().replace("2.0 *", "FACTOR *") + "\nFACTOR = 2.0\n")
+    run_sweep(path, tmp_path)
+    path.write_text(path.read_text().replace("FACTOR = 2.0", "FACTOR = 3.0"))
+    with pytest.raises(SweepError, match="--fresh"):
+        run_sweep(path, tmp_path)
+
+
 def test_a_comment_is_not_different_code(path, tmp_path):
     run_sweep(path, tmp_path)
     path.write_text(path.read_text() + "\n# a comment\n")

@@ -17,7 +17,7 @@ Points that only choose a setting on validation data say stage="tune" and need a
 they chose stands in CHOSEN = {method: learning_rate}, which a test compares with them.
 
 Each point is stored as it ends, so a stopped sweep goes on where it was. Points of different code
-are never mixed: the file's syntax tree is hashed (comments and layout are free to change).
+are never mixed: what run() reaches in the file is hashed. points() may grow.
 What the hash does not see is a change in tlhelpers; --sample and the tests look for that.
 """
 
@@ -88,9 +88,31 @@ def find_sweeps(wanted: list[str], folder: Path = SWEEPS) -> list[Path]:
 
 
 def code_hash(path: Path) -> str:
-    """Hash the syntax tree of a file, so that comments and layout may change."""
-    tree = ast.dump(ast.parse(path.read_text(encoding="utf-8")))
-    return hashlib.sha256(tree.encode()).hexdigest()
+    """Hash the syntax trees of what ``run`` reaches in its file.
+
+    Comments and layout may change, and so may ``points``: more seeds or another setting add points
+    and leave those there are as they were.
+    """
+    defined: dict[str, ast.stmt] = {}
+    always = []
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            defined[statement.name] = statement
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            defined[statement.targets[0].id] = statement
+        elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+            always.append(statement)
+    reached: set[str] = set()
+    waiting = ["run"]
+    while waiting:
+        name = waiting.pop()
+        if name in reached or name not in defined:
+            continue
+        reached.add(name)
+        inside = ast.walk(defined[name])
+        waiting += [node.id for node in inside if isinstance(node, ast.Name)]
+    trees = [ast.dump(node) for node in [*always, *(defined[name] for name in sorted(reached))]]
+    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
 
 
 def load_sweep(path: Path) -> ModuleType:
