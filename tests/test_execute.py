@@ -183,6 +183,7 @@ def test_the_limits_of_a_page_are_judged_by_its_record(ran, capsys):
         path.write_text(before)
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_shown_and_the_last_good_run_is_kept(project, capsys):
     write_chapter(project, "print('good')")
     assert execute.main([], project) == 0
@@ -200,6 +201,7 @@ def test_a_failing_cell_is_shown_and_the_last_good_run_is_kept(project, capsys):
     assert freshness.why_stale(project, "10-demo", "tiny") == "its code changed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("category", "fails"),
     [("FutureWarning", True), ("DeprecationWarning", True), ("UserWarning", False)],
@@ -209,6 +211,7 @@ def test_a_warning_of_a_coming_break_fails_the_page(project, category, fails):
     assert execute.main([], project) == int(fails)
 
 
+@pytest.mark.slow
 def test_side_by_side_each_chapter_gets_its_share_of_the_cores(project, monkeypatch):
     monkeypatch.setattr(execute, "usable_cores", lambda: 4)
     for slug in ("01-one", "02-two"):
@@ -237,6 +240,7 @@ def test_outputs_are_not_put_on_a_cell_that_changed():
     assert graft(notebook("2"), notebook("1", "one")).cells[0].outputs == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_leaves_no_kernel_behind(project, sent):
     write_chapter(project, "print('started', flush=True)\nwhile True: pass")
@@ -259,3 +263,18 @@ def test_stopping_leaves_no_kernel_behind(project, sent):
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
     assert not project.run_record("10-demo", "tiny").exists()
+
+
+@pytest.mark.slow
+def test_a_page_that_fails_against_the_miniature_hub_is_named(project, monkeypatch, capsys):
+    from tools import miniature
+
+    write_chapter(project, PARAMETERS, "import os; assert os.environ['TL_PROFILE'] == 'full'")
+    write_chapter(project, "1 / 0", "print('not reached')", slug="11-fails")
+    monkeypatch.setattr(miniature, "build_hub", lambda folder: {"TL_PROFILE": "full"})
+    assert miniature.main([], project) == 1
+    said = capsys.readouterr().out
+    assert "10-demo: 2 passed" in said
+    assert "ZeroDivisionError" in said
+    assert "1 passed, 1 failed" in said
+    assert miniature.main(["10"], project) == 0

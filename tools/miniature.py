@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, project: Project | None = None)
             if result.returncode not in (0, 5):
                 failed.append(slug)
                 print(f"{summary}\n{result.stderr}", flush=True)
-            print(f"  miniature  {slug}: {summary.splitlines()[-1]}", flush=True)
+            print(f"  miniature  {slug}: {summary.splitlines()[-1].strip('= ')}", flush=True)
     print(f"{len(slugs) - len(failed)} passed, {len(failed)} failed")
     return int(bool(failed))
 
