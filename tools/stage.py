@@ -6,19 +6,16 @@ A file that did not change keeps its date, so that the renderer reads again only
 from __future__ import annotations
 
 import argparse
-import hashlib
-import importlib
-import importlib.util
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 
 import yaml
 
-from tools.project import Project, UserError, write_atomically
+from tools.ledger_pages import write_pages
+from tools.project import Project, UserError
 
 PAGE_FOLDERS = ("_static", "images")
 
@@ -89,7 +86,7 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
         for name in PAGE_FOLDERS:
             if (book / name).is_dir():
                 shutil.copytree(book / name, fresh / "book" / name)
-        add_generated_pages(project, fresh)
+        write_pages(fresh)
         absent = [
             file
             for file in toc_files(project)
@@ -99,45 +96,6 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
             raise UserError(f"_toc.yml names pages that do not exist: {', '.join(absent)}")
         mirror(fresh, project.stage)
     return project.stage
-
-
-def add_generated_pages(project: Project, fresh: Path) -> None:
-    """Add the pages that are made from the ledger, making them only if what they show has changed.
-
-    The ledger computes its claims anew, which takes longer than all the rest of the staging.
-    """
-    if not importlib.util.find_spec("tools.ledger_pages"):
-        return
-    kept = project.build / "generated"
-    key = ledger_digest(project, fresh)
-    if (kept / "key").exists() and (kept / "key").read_text("utf-8") == key:
-        shutil.copytree(kept / "pages", fresh, dirs_exist_ok=True)
-        return
-    before = {path for path in fresh.rglob("*") if path.is_file()}
-    importlib.import_module("tools.ledger_pages").write_pages(fresh)
-    shutil.rmtree(kept, ignore_errors=True)
-    for path in fresh.rglob("*"):
-        if path.is_file() and path not in before:
-            copy = kept / "pages" / path.relative_to(fresh)
-            shutil.copyfile(path, _ready(copy.parent) / copy.name)
-    write_atomically(kept / "key", key)
-
-
-def ledger_digest(project: Project, fresh: Path) -> str:
-    """Digest what the ledger's pages are made of: entries, results, code, versions, pages."""
-    content = hashlib.sha256()
-    for one in sorted(f"{found.name} {found.version}\n" for found in metadata.distributions()):
-        content.update(one.encode())
-    folders = [
-        fresh,
-        *(project.root / name for name in ("book/claims", "book/results", "src", "tools")),
-    ]
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                content.update(f"{path.relative_to(folder)}\n".encode())
-                content.update(path.read_bytes())
-    return content.hexdigest()
 
 
 def _ready(folder: Path) -> Path:
