@@ -274,13 +274,13 @@ STYLE = """<style>
 color:var(--pst-color-text-base);background:var(--pst-color-surface);
 border:1px solid var(--pst-color-text-muted);border-radius:.25em}
 .tl-filter output{flex-basis:100%}
-div.tl-claim{border-left:.25em solid var(--pst-color-text-muted);margin:0 0 1.6em;
+div.docutils.tl-claim{border-left:.25em solid var(--pst-color-text-muted);margin:0 0 1.6em;
 padding:.1em 0 .1em .9em;max-width:100%}
 .tl-claim p{margin:.25em 0}
 .tl-claim code .pre{white-space:normal;overflow-wrap:anywhere}
-div.tl-v-confirmed{border-color:var(--pst-color-success)}
-div.tl-v-corrected{border-color:var(--pst-color-danger)}
-div.tl-v-depends{border-color:var(--pst-color-warning)}
+div.docutils.tl-v-confirmed{border-color:var(--pst-color-success)}
+div.docutils.tl-v-corrected{border-color:var(--pst-color-danger)}
+div.docutils.tl-v-depends{border-color:var(--pst-color-warning)}
 </style>
 """
 
