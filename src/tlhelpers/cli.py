@@ -105,11 +105,11 @@ def _list(options: argparse.Namespace) -> None:
     if options.names:
         print("\n\n".join(_entry(name) for name in options.names))
         return
-    print(f"{'NAME':15} {'MB':>5}  {'HERE':4}  LICENCE OF THE CONTENT")
+    print(f"{'NAME':15} {'MB':>5}  {'HERE':4}  {'LICENCE OF THE CONTENT':22}  ORIGIN")
     for name, asset in ASSETS.items():
         megabytes = asset.sources[0].size / 1e6
         here = "yes" if is_fetched(name) else "no"
-        print(f"{name:15} {megabytes:5.1f}  {here:4}  {asset.licence}")
+        print(f"{name:15} {megabytes:5.1f}  {here:4}  {asset.licence:22}  {asset.origin}")
 
 
 def _entry(name: str) -> str:
