@@ -264,13 +264,13 @@ def length_order(lengths: NDArray[np.int64], size: int) -> Iterator[NDArray[np.i
 
 
 def padding_shares(
-    data: Data, batch_size: int, max_length: int, *, seed: int = 0
+    data: Dataset, batch_size: int, max_length: int, *, seed: int = 0
 ) -> dict[str, float]:
     """Compare three ways to make batches by the share of padding in what is computed.
 
     Parameters
     ----------
-    data : Data
+    data : Dataset
         Tokenised examples with a column ``input_ids``.
     batch_size : int
         Examples a batch.
