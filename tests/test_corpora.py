@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
+from tlhelpers.asset_corpora import rated_sentences
 from tlhelpers.corpora import (
+    COLUMNS,
     data,
     drop_near_duplicates,
     label_names,
     sample,
-    sentiment_splits,
     split_off,
 )
+from tlhelpers.profiles import DATASETS
 
 movie_sentences = pytest.mark.real_assets("sentiment")
 
@@ -97,9 +99,53 @@ def test_near_copies_and_unclear_ratings_are_left_out():
         "5\t-3.1\tI want these two hours of my life back.",
         "6\t2.2\tFunny from the first scene to the last.",
     ]
-    splits = sentiment_splits("\n".join(lines), validation=1, test=1)
-    ratings = [rating for split in splits.values() for rating in split["rating"]]
-    assert sorted(round(rating, 1) for rating in ratings) == [-3.1, -0.5, 2.0, 2.2]
+    assert rated_sentences("\n".join(lines))["rating"] == [2.0, -0.5, -3.1, 2.2]
+
+
+TINY = sorted(role for role in DATASETS if "tiny" in DATASETS[role])
+
+
+@pytest.fixture(scope="module")
+def tiny_sets():
+    return {role: data(role, profile="tiny", quiet=True) for role in TINY}
+
+
+every_corpus = pytest.mark.real_assets(
+    "sentiment", "sentiment-zh", "topics", "intents", "biomedical", "legal"
+)
+
+
+@pytest.mark.slow
+@every_corpus
+@pytest.mark.parametrize("role", TINY)
+def test_a_tiny_set_has_three_splits_with_the_columns_of_its_kind(tiny_sets, role):
+    splits = tiny_sets[role]
+    assert [name for name in splits if name != "unlabelled"] == ["train", "validation", "test"]
+    assert min(len(split) for split in splits.values()) >= 150
+    for name in ("train", "validation", "test"):
+        assert set(COLUMNS[DATASETS[role]["tiny"].kind]) <= set(splits[name].column_names)
+    assert splits["train"].info.citation
+
+
+@pytest.mark.slow
+@every_corpus
+@pytest.mark.parametrize("role", ["topics", "legal", "biomedical", "sentiment-chinese"])
+def test_no_text_of_a_tiny_set_is_in_two_splits(tiny_sets, role):
+    splits = tiny_sets[role]
+    texts = [text for name in ("train", "validation", "test") for text in splits[name]["text"]]
+    assert len(set(texts)) == len(texts)
+    held_out = set(splits["validation"]["text"]) | set(splits["test"]["text"])
+    if "unlabelled" in splits:
+        assert not held_out & set(splits["unlabelled"]["text"])
+
+
+@pytest.mark.slow
+@every_corpus
+@pytest.mark.parametrize("role", ["topics", "legal", "biomedical"])
+def test_every_class_is_in_every_split(tiny_sets, role):
+    names = label_names(tiny_sets[role])
+    for split in ("train", "validation", "test"):
+        assert set(tiny_sets[role][split]["label"]) == set(range(len(names)))
 
 
 def test_texts_of_the_same_words_are_near_duplicates():

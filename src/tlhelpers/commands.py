@@ -1,0 +1,420 @@
+"""Voice commands in seventeen languages, drawn from sentence templates that people wrote.
+
+The templates are those of Home Assistant: "turn (on|off) [the] {area} lights". A draw walks through
+one of them, tosses a coin at each choice, and remembers which words filled which slot. So each
+command has a label (its intent) and its words have tags (its slots), and a template that served for
+training never serves for testing, where an intent has templates enough.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+
+if TYPE_CHECKING:
+    from hassil.expression import Expression, ListReference
+    from hassil.intents import IntentData, Intents
+
+# The intents that most languages have, under the names that readers see.
+INTENTS = {
+    "HassTurnOn": "turn on",
+    "HassTurnOff": "turn off",
+    "HassLightSet": "set light",
+    "HassSetPosition": "set position",
+    "HassGetState": "get state",
+    "HassGetWeather": "get weather",
+    "HassGetCurrentTime": "get time",
+    "HassGetCurrentDate": "get date",
+    "HassClimateGetTemperature": "get temperature",
+    "HassClimateSetTemperature": "set temperature",
+    "HassStartTimer": "start timer",
+    "HassCancelTimer": "cancel timer",
+    "HassPauseTimer": "pause timer",
+    "HassUnpauseTimer": "resume timer",
+    "HassIncreaseTimer": "increase timer",
+    "HassDecreaseTimer": "decrease timer",
+    "HassTimerStatus": "get timer",
+    "HassMediaNext": "next track",
+    "HassMediaPrevious": "previous track",
+    "HassMediaPause": "pause media",
+    "HassMediaUnpause": "resume media",
+    "HassSetVolume": "set volume",
+    "HassSetVolumeRelative": "change volume",
+    "HassShoppingListAddItem": "add to list",
+}
+# Slots by the tag that their words get; a slot that is not here gets none.
+TAGS = {
+    "area": "AREA",
+    "name": "DEVICE",
+    "floor": "FLOOR",
+    "item": "ITEM",
+    "color": "COLOUR",
+    "temperature": "TEMPERATURE",
+    "brightness": "LEVEL",
+    "position": "LEVEL",
+    "percentage": "LEVEL",
+    "volume_level": "LEVEL",
+    "volume_step": "LEVEL",
+    "hours": "TIME",
+    "minutes": "TIME",
+    "seconds": "TIME",
+    "start_hours": "TIME",
+    "start_minutes": "TIME",
+    "start_seconds": "TIME",
+    "device_class": "KIND",
+    "state": "STATE",
+}
+TAG_NAMES = ["O"] + [f"{bio}-{tag}" for tag in dict.fromkeys(TAGS.values()) for bio in "BI"]
+
+# The templates leave rooms, devices, floors and goods to the household. These are ours, in the
+# dictionary's form: a language that inflects nouns would change some of them.
+WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "area": "kitchen, bedroom, living room, bathroom, garage",
+        "name": "ceiling lamp, desk lamp, heater, fan",
+        "floor": "ground floor, first floor",
+        "item": "milk, bread, eggs, coffee",
+    },
+    "de": {
+        "area": "Küche, Schlafzimmer, Wohnzimmer, Badezimmer, Garage",
+        "name": "Deckenlampe, Schreibtischlampe, Heizung, Ventilator",
+        "floor": "Erdgeschoss, Obergeschoss",
+        "item": "Milch, Brot, Eier, Kaffee",
+    },
+    "es": {
+        "area": "cocina, dormitorio, salón, baño, garaje",
+        "name": "lámpara de techo, lámpara de mesa, calefactor, ventilador",
+        "floor": "planta baja, primera planta",
+        "item": "leche, pan, huevos, café",
+    },
+    "fr": {
+        "area": "cuisine, chambre, salon, salle de bain, garage",
+        "name": "plafonnier, lampe de bureau, radiateur, ventilateur",
+        "floor": "rez-de-chaussée, premier étage",
+        "item": "lait, pain, œufs, café",
+    },
+    "it": {
+        "area": "cucina, camera da letto, soggiorno, bagno, garage",
+        "name": "lampadario, lampada da tavolo, termosifone, ventilatore",
+        "floor": "piano terra, primo piano",
+        "item": "latte, pane, uova, caffè",
+    },
+    "pt": {
+        "area": "cozinha, quarto, sala de estar, casa de banho, garagem",
+        "name": "candeeiro de teto, candeeiro de mesa, aquecedor, ventoinha",
+        "floor": "rés do chão, primeiro andar",
+        "item": "leite, pão, ovos, café",
+    },
+    "nl": {
+        "area": "keuken, slaapkamer, woonkamer, badkamer, garage",
+        "name": "plafondlamp, bureaulamp, verwarming, ventilator",
+        "floor": "begane grond, eerste verdieping",
+        "item": "melk, brood, eieren, koffie",
+    },
+    "sv": {
+        "area": "kök, sovrum, vardagsrum, badrum, garage",
+        "name": "taklampa, skrivbordslampa, element, fläkt",
+        "floor": "bottenvåning, övervåning",
+        "item": "mjölk, bröd, ägg, kaffe",
+    },
+    "pl": {
+        "area": "kuchnia, sypialnia, salon, łazienka, garaż",
+        "name": "lampa sufitowa, lampka biurkowa, grzejnik, wentylator",
+        "floor": "parter, pierwsze piętro",
+        "item": "mleko, chleb, jajka, kawa",
+    },
+    "cs": {
+        "area": "kuchyně, ložnice, obývák, koupelna, garáž",
+        "name": "stropní lampa, stolní lampa, topení, ventilátor",
+        "floor": "přízemí, první patro",
+        "item": "mléko, chléb, vejce, káva",
+    },
+    "ru": {
+        "area": "кухня, спальня, гостиная, ванная, гараж",
+        "name": "люстра, настольная лампа, обогреватель, вентилятор",
+        "floor": "первый этаж, второй этаж",
+        "item": "молоко, хлеб, яйца, кофе",
+    },
+    "el": {
+        "area": "κουζίνα, υπνοδωμάτιο, σαλόνι, μπάνιο, γκαράζ",
+        "name": "φωτιστικό οροφής, επιτραπέζιο φωτιστικό, καλοριφέρ, ανεμιστήρας",
+        "floor": "ισόγειο, πρώτος όροφος",
+        "item": "γάλα, ψωμί, αυγά, καφές",
+    },
+    "hi": {
+        "area": "रसोई, शयनकक्ष, बैठक, बाथरूम, गैराज",
+        "name": "टेबल लैंप, हीटर, पंखा, कूलर",
+        "floor": "भूतल, पहली मंज़िल",
+        "item": "दूध, ब्रेड, अंडे, कॉफ़ी",
+    },
+    "ar": {
+        "area": "المطبخ, غرفة النوم, غرفة المعيشة, الحمام, المرآب",
+        "name": "مصباح السقف, مصباح المكتب, المدفأة, المروحة",
+        "floor": "الطابق الأرضي, الطابق الأول",
+        "item": "حليب, خبز, بيض, قهوة",
+    },
+    "he": {
+        "area": "מטבח, חדר שינה, סלון, חדר אמבטיה, חניה",
+        "name": "מנורת תקרה, מנורת שולחן, תנור, מאוורר",
+        "floor": "קומת קרקע, קומה ראשונה",
+        "item": "חלב, לחם, ביצים, קפה",
+    },
+    "zh-CN": {
+        "area": "厨房, 卧室, 客厅, 浴室, 车库",
+        "name": "吸顶灯, 台灯, 暖气, 风扇",
+        "floor": "一楼, 二楼",
+        "item": "牛奶, 面包, 鸡蛋, 咖啡",
+    },
+    "ko": {
+        "area": "부엌, 침실, 거실, 욕실, 차고",
+        "name": "천장등, 스탠드, 히터, 선풍기",
+        "floor": "일층, 이층",
+        "item": "우유, 빵, 달걀, 커피",
+    },
+}
+# Lists of the templates that the words above fill; other open lists make a template unusable.
+OPEN_LISTS = {
+    "area": "area",
+    "name": "name",
+    "floor": "floor",
+    "shopping_list_item": "item",
+    "todo_list_item": "item",
+}
+WITHOUT_SPACES = ("zh-CN",)
+SHARES = {"test": 0.25, "validation": 0.15, "train": 0.6}  # of an intent's templates
+PER_INTENT = {"test": 30, "validation": 15, "train": 60}  # commands
+ENOUGH_TEMPLATES = 6  # with fewer, the commands are split, not the templates
+
+
+class Command(NamedTuple):
+    """A command and the spans of its text that filled a slot."""
+
+    text: str
+    spans: tuple[tuple[int, int, str], ...]  # start, end, slot
+
+
+class _CannotFillError(Exception):
+    """The template asks for words that nobody has listed."""
+
+
+def command_splits(folder: Path, language: str, seed: int = 0) -> DatasetDict:
+    """Draw labelled and tagged commands of a language.
+
+    Parameters
+    ----------
+    folder
+        Where the templates are, a JSON file for each language.
+    language
+        A key of `WORDS`.
+    seed
+        Seed of the draws.
+
+    Returns
+    -------
+    DatasetDict
+        Columns ``text``, ``label``, ``tokens`` and ``tags``. The classes are the same in all
+        languages, also where a language lacks some.
+    """
+    try:
+        from hassil.intents import Intents
+    except ImportError as error:
+        raise ImportError(
+            "the voice commands need the package hassil: pip install 'tlhelpers[chapters]'"
+        ) from error
+    (path,) = folder.glob(f"**/{language}.json")
+    intents = Intents.from_dict(json.loads(path.read_text("utf-8")))
+    drawn: dict[str, dict[str, list[Command]]] = {name: {} for name in PER_INTENT}
+    for number, intent in enumerate(INTENTS):
+        if intent in intents.intents:
+            rng = np.random.default_rng([seed, number])
+            for split, commands in _draw_intent(intents, intent, language, rng).items():
+                drawn[split][intent] = commands
+    _drop_shared(drawn)
+    return DatasetDict(
+        {name: _as_dataset(drawn[name], language, seed) for name in reversed(PER_INTENT)}
+    )
+
+
+def _draw_intent(
+    intents: Intents, intent: str, language: str, rng: np.random.Generator
+) -> dict[str, list[Command]]:
+    """Draw the commands of one intent for each split, no text in two of them."""
+    templates = [
+        (block, sentence.expression)
+        for block in intents.intents[intent].data
+        for sentence in block.sentences
+    ]
+    templates = [templates[i] for i in rng.permutation(len(templates))]
+    start, seen = 0, set()
+    result: dict[str, list[Command]] = {}
+    for split, share in SHARES.items():
+        if len(templates) >= ENOUGH_TEMPLATES:
+            stop = start + max(1, round(share * len(templates)))
+            mine = templates[start:] if split == "train" else templates[start:stop]
+            start = stop
+        else:
+            mine = templates
+        result[split] = []
+        # More draws than commands: many come out the same, and short intents run dry.
+        for i in range(8 * PER_INTENT[split]):
+            block, expression = mine[i % len(mine)]
+            command = _draw(expression, block, intents, language, rng)
+            if command is not None and command.text not in seen:
+                seen.add(command.text)
+                result[split].append(command)
+            if len(result[split]) == PER_INTENT[split]:
+                break
+    return result
+
+
+def _draw(
+    expression: Expression,
+    block: IntentData,
+    intents: Intents,
+    language: str,
+    rng: np.random.Generator,
+) -> Command | None:
+    """Walk through a template once; None if it asks for what nobody has listed."""
+    try:
+        pieces = _walk(expression, block, intents, language, rng)
+    except _CannotFillError:
+        return None
+    text, spans = "", []
+    for words, slot in pieces:
+        words = re.sub(r"\s+", " ", words)
+        if not text or text.endswith(" "):
+            words = words.lstrip()
+        if slot and words.strip():
+            spans.append((len(text), len(text) + len(words.rstrip()), slot))
+        text += words
+    text = text.rstrip()
+    return Command(text, tuple(spans)) if text else None
+
+
+def _walk(
+    expression: Expression,
+    block: IntentData,
+    intents: Intents,
+    language: str,
+    rng: np.random.Generator,
+) -> list[tuple[str, str | None]]:
+    """Return the pieces of one way through an expression, each with the slot that it fills."""
+    from hassil.expression import (
+        Alternative,
+        Group,
+        ListReference,
+        Permutation,
+        RuleReference,
+        TextChunk,
+    )
+
+    def walk(inner: Expression) -> list[tuple[str, str | None]]:
+        return _walk(inner, block, intents, language, rng)
+
+    if isinstance(expression, TextChunk):
+        return [(expression.original_text, None)]
+    if isinstance(expression, RuleReference):
+        rules = intents.expansion_rules | block.expansion_rules
+        return walk(rules[expression.rule_name].expression)
+    if isinstance(expression, ListReference):
+        words = _fill(expression, block, intents, language, rng, walk)
+        return [(words, expression.slot_name)]
+    assert isinstance(expression, Group)
+    if isinstance(expression, Alternative):
+        return walk(expression.items[rng.integers(len(expression.items))])
+    items = list(expression.items)
+    if isinstance(expression, Permutation):
+        items = [items[i] for i in rng.permutation(len(items))]
+        spaced = [[(" ", None), *walk(item), (" ", None)] for item in items]
+        return [piece for pieces in spaced for piece in pieces]
+    return [piece for item in items for piece in walk(item)]
+
+
+def _fill(
+    reference: ListReference,
+    block: IntentData,
+    intents: Intents,
+    language: str,
+    rng: np.random.Generator,
+    walk: Callable[[Expression], list[tuple[str, str | None]]],
+) -> str:
+    """Choose words for a slot."""
+    from hassil.intents import RangeSlotList, TextSlotList
+
+    if reference.is_inline_range:
+        start, stop, step = reference.get_inline_range() or (0, 0, 1)
+        return str(rng.choice(range(start, stop + 1, step)))
+    values = (intents.slot_lists | block.slot_lists).get(reference.list_name)
+    if isinstance(values, RangeSlotList):
+        return str(rng.choice(range(values.start, values.stop + 1, values.step)))
+    if isinstance(values, TextSlotList):
+        value = values.values[rng.integers(len(values.values))]
+        return "".join(words for words, _ in walk(value.text_in))
+    if reference.list_name in OPEN_LISTS:
+        choices = WORDS[language][OPEN_LISTS[reference.list_name]].split(", ")
+        return choices[rng.integers(len(choices))]
+    raise _CannotFillError(reference.list_name)
+
+
+def _drop_shared(drawn: dict[str, dict[str, list[Command]]]) -> None:
+    """Drop commands that two intents share: nobody could label them."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for of_split in drawn.values():
+        for intent, commands in of_split.items():
+            for command in commands:
+                owners[command.text.lower()].add(intent)
+    for of_split in drawn.values():
+        for intent, commands in of_split.items():
+            of_split[intent] = [c for c in commands if len(owners[c.text.lower()]) == 1]
+
+
+def tagged_words(command: Command, spaces: bool = True) -> tuple[list[str], list[str]]:
+    """Split a command into words and give each its BIO tag.
+
+    Parameters
+    ----------
+    command
+        Text and spans.
+    spaces
+        Whether the language puts spaces between words; else every character is a word.
+    """
+    words, tags, previous = [], [], None
+    for match in re.finditer(r"\w+|[^\w\s]" if spaces else r"\d+|[a-zA-Z]+|\S", command.text):
+        words.append(match[0])
+        inside = [span for span in command.spans if span[0] <= match.start() < span[1]]
+        span = next((span for span in inside if span[2] in TAGS), None)
+        if span is None:
+            tags.append("O")
+        else:
+            tags.append(f"{'I' if span == previous else 'B'}-{TAGS[span[2]]}")
+        previous = span
+    return words, tags
+
+
+def _as_dataset(drawn: dict[str, list[Command]], language: str, seed: int) -> Dataset:
+    names = list(INTENTS)
+    rows = [
+        (command, names.index(intent)) for intent, commands in drawn.items() for command in commands
+    ]
+    order = np.random.default_rng(seed).permutation(len(rows))
+    tagged = [tagged_words(rows[i][0], language not in WITHOUT_SPACES) for i in order]
+    columns = {
+        "text": [rows[i][0].text for i in order],
+        "label": [rows[i][1] for i in order],
+        "tokens": [words for words, _ in tagged],
+        "tags": [[TAG_NAMES.index(tag) for tag in tags] for _, tags in tagged],
+    }
+    features = Features(
+        text=Value("string"),
+        label=ClassLabel(names=list(INTENTS.values())),
+        tokens=List(Value("string")),
+        tags=List(ClassLabel(names=TAG_NAMES)),
+    )
+    return Dataset.from_dict(columns, features=features)
