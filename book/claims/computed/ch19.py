@@ -1,0 +1,67 @@
+"""What settles the computed entries of chapter 19."""
+
+
+def saved_with_a_model() -> list[str]:
+    """List what a model saves of itself: its tokenizer is not among it.
+
+    A BERT of a few hundred parameters, into a temporary folder.
+    """
+    import tempfile
+    from pathlib import Path
+
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=8,
+        hidden_size=4,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=4,
+        max_position_embeddings=8,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        BertModel(config).save_pretrained(folder)
+        return sorted(path.name for path in Path(folder).iterdir())
+
+
+def look_up(piece: int, rows: int) -> str:
+    """Look a piece of a text up in an embedding table; return "found" or the error's name."""
+    import torch
+
+    try:
+        torch.nn.Embedding(rows, 2)(torch.tensor([piece]))
+    except IndexError as error:
+        return type(error).__name__
+    return "found"
+
+
+def first_step(gradient: float, rate: float) -> float:
+    """Size of AdamW's first step on one weight, weight decay left out.
+
+    With bias correction it is rate x g / (|g| + eps): the sign of the gradient, not its size.
+    """
+    import torch
+
+    weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    optimizer = torch.optim.AdamW([weight], lr=rate, weight_decay=0.0)
+    weight.grad = torch.full_like(weight, gradient)
+    optimizer.step()
+    return abs(float(weight.detach()))
+
+
+def default_warmup_steps() -> float:
+    """Warm-up that transformers' Trainer makes when it is not told otherwise."""
+    import inspect
+
+    from transformers import TrainingArguments
+
+    return float(inspect.signature(TrainingArguments).parameters["warmup_steps"].default)
+
+
+def training_gigabytes(billions: float) -> float:
+    """Memory of full fine-tuning with Adam in mixed precision, without activations.
+
+    16 bytes a parameter: weight and gradient in 16 bits, a copy, a momentum and a variance in 32
+    (Rajbhandari et al. 2020, section 3.1).
+    """
+    return 16 * billions
