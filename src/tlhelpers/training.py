@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,7 @@ from tlhelpers.batching import (
     plain,
 )
 from tlhelpers.device import PRECISIONS, choose_device, choose_precision
+from tlhelpers.first_token import first_token_only
 from tlhelpers.metrics import IGNORED
 
 if TYPE_CHECKING:
@@ -534,17 +535,18 @@ class _Run:
             total = int(self.accelerator.reduce(torch.tensor(total, device=self.device)))
         mean = torch.zeros((), device=self.device)
         for index, (batch, count) in enumerate(zip(batches, counts, strict=True)):
-            last = index == len(batches) - 1
             batch = {key: value.to(self.device) for key, value in batch.items()}
-            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
+            last = index == len(batches) - 1  # before it, processes need not exchange gradients
+            waiting = nullcontext() if last else self.accelerator.no_sync(self.wrapped)
+            with waiting, _lean(self.model, self.loss_function):
                 with self.accelerator.autocast():
                     loss = self.loss(self.wrapped(**batch), batch)
                 if count == 0:  # no word was masked: the mean over nothing is no number
                     loss = torch.nan_to_num(loss)
                 # A pass weighs as its labels do; times world, as DistributedDataParallel divides.
-                share = loss if count == total else loss * (count * world / max(total, 1))
-                self.accelerator.backward(share)
-                mean += share.detach()
+                weighted = loss if count == total else loss * (count * world / max(total, 1))
+                self.accelerator.backward(weighted)
+            mean += weighted.detach()
         if world > 1:
             mean = self.accelerator.reduce(mean, reduction="mean")
         return mean, total
@@ -956,7 +958,7 @@ def _evaluate(
     rows: list[tuple[int, Tensor]] = []
     with _same_draws(collator, device, seed):
         for indices, batch, outputs in _infer(
-            model, examples, batch_size, device, precision, collator
+            model, examples, batch_size, device, precision, collator, loss_function
         ):
             loss = loss_function(outputs, batch) if loss_function else _own_loss(outputs)
             count = count_labels(batch, model)
@@ -992,6 +994,7 @@ def _infer(
     device: torch.device,
     precision: torch.dtype,
     collator: Collator | None = None,
+    loss_function: LossFunction | None = None,
 ) -> Iterator[tuple[list[int], Batch, Any]]:
     """Run this process's share of the examples through the model, longest first."""
     was_training = model.training
@@ -1002,7 +1005,11 @@ def _infer(
                 continue
             batch = {k: v.to(device) for k, v in examples.batch(rows, collator).items()}
             half = precision != torch.float32
-            with torch.inference_mode(), torch.autocast(device.type, precision, enabled=half):
+            with (
+                torch.inference_mode(),
+                torch.autocast(device.type, precision, enabled=half),
+                _lean(model, loss_function),
+            ):
                 outputs = model(**batch)
             yield rows.tolist(), batch, outputs
     finally:
@@ -1071,6 +1078,11 @@ def _own_logits(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
 def _world() -> int:
     there = distributed.is_available() and distributed.is_initialized()
     return distributed.get_world_size() if there else 1
+
+
+def _lean(model: nn.Module, loss_function: LossFunction | None) -> AbstractContextManager[Any]:
+    """Leave out work that no logit depends on, unless an own loss may look at more than logits."""
+    return nullcontext() if loss_function else first_token_only(plain(model))
 
 
 def _or(rows: NDArray[np.int64], instead: NDArray[np.int64]) -> NDArray[np.int64]:
