@@ -87,7 +87,7 @@ render: $(READY)
 	@$(PY) -m tools.render
 
 browser: $(READY)
-	@$(PY) -m pytest -m browser
+	@$(PY) -m pytest -m browser tests/browser
 
 results: $(READY) assets  ## Record the sweeps again: make results [CHAPTER=10]
 	@$(PY) -m tools.sweep $(CHAPTER)
