@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -101,8 +102,12 @@ def fit_frozen(
         The feature-extraction baseline.
     """
 
-    def featurize(texts: Sequence[str]) -> NDArray[np.float32]:
+    @lru_cache(maxsize=4)  # train, validation, test, and one of the reader's own
+    def vectors(texts: tuple[str, ...]) -> NDArray[np.float32]:
         return embed(model, tokenizer, texts, max_length=max_length)
+
+    def featurize(texts: Sequence[str]) -> NDArray[np.float32]:
+        return vectors(tuple(texts))
 
     return _fit_head(featurize, train, validation, inverse_penalties)
 
