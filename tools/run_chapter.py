@@ -42,6 +42,7 @@ def kernel_environment(profile: str, threads: int, scratch: Path) -> dict[str, s
         "TL_STATIC": "1",
         "IPYTHONDIR": str(scratch / "ipython"),  # no start-up files or history of this user
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # transformers asks it, too
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "false",
     }
