@@ -150,6 +150,15 @@ def test_shown_claims_read_as_text_and_as_html(ledger_in_use):
     assert "var(--tl-green)" in page, "colours follow the theme of the page"
 
 
+def test_named_claims_stand_first_and_the_others_are_folded(folder, ledger_in_use):
+    write(folder, GOOD + GOOD.replace("id: 08-good", "id: 08-other"))
+    both = claims.show_claims(chapter=8, ids=["08-other"])
+    assert [entry.id for entry in both.entries] == ["08-other", "08-good"]
+    seen, _, folded = both._repr_html_().partition("<details><summary>More: 1 confirmed</summary>")
+    assert seen.count("<li") == folded.count("<li") == 1
+    assert "<details>" not in claims.show_claims(chapter=8)._repr_html_()
+
+
 def test_text_of_an_entry_cannot_become_html(folder, ledger_in_use):
     write(
         folder,

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -302,15 +303,27 @@ class ClaimList(Html):
     ----------
     entries : the entries, in the order in which they are shown.
     ledger : where their references are; by default the book's.
+    opened : how many are seen at once; the others are folded behind a line that counts them.
     """
 
-    def __init__(self, entries: Sequence[Claim], ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, entries: Sequence[Claim], ledger: Ledger | None = None, opened: int | None = None
+    ) -> None:
         """Write both forms."""
         self.entries = list(entries)
         ledger = ledger or _ledger()
-        items = "".join(_as_html(entry, ledger) for entry in self.entries)
-        body = f'<ul style="padding:0;margin:0">{items}</ul>' if items else "<p>No entries yet.</p>"
+        items = [_as_html(entry, ledger) for entry in self.entries]
+        body = _as_list(items[:opened]) if items else "<p>No entries yet.</p>"
+        if opened is not None and len(items) > opened:
+            counts = Counter(entry.verdict for entry in self.entries[opened:])
+            more = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            folded = _as_list(items[opened:])
+            body += f"<details><summary>More: {more}</summary><br>{folded}</details>"
         super().__init__(body, "\n".join(map(_as_text, self.entries)) or "No entries yet.")
+
+
+def _as_list(items: Sequence[str]) -> str:
+    return f'<ul style="padding:0;margin:0">{"".join(items)}</ul>'
 
 
 def show_claims(
@@ -323,15 +336,21 @@ def show_claims(
     Parameters
     ----------
     chapter : show the entries of this chapter.
-    verdicts : only entries with these verdicts, in this order.
-    ids : show these entries, in this order, instead of a whole chapter.
+    verdicts : of a chapter only entries with these verdicts, in this order.
+    ids : show these entries, in this order; with a chapter, its others are folded behind them.
     """
     ledger = _ledger()
-    if ids:
-        return ClaimList([ledger[claim_id] for claim_id in ids], ledger)
+    named = [ledger[claim_id] for claim_id in ids]
+    if ids and chapter is None:
+        return ClaimList(named, ledger)
     for verdict in verdicts:
         if verdict not in VERDICTS:
             raise ValueError(f"no verdict {verdict!r}. Use some of: {', '.join(VERDICTS)}.")
     entries = ledger.entries if chapter is None else ledger.of_chapter(chapter)
-    chosen = [entry for verdict in verdicts for entry in entries if entry.verdict == verdict]
-    return ClaimList(chosen, ledger)
+    others = [
+        entry
+        for verdict in verdicts
+        for entry in entries
+        if entry.verdict == verdict and entry not in named
+    ]
+    return ClaimList([*named, *others], ledger, opened=len(named) or None)
