@@ -101,8 +101,8 @@ grade: $(READY)  ## Grade submitted notebooks: make grade SUBMISSIONS=folder
 lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
 	@$(PYTHON) -m tools.lock
 
-bench: $(READY) assets  ## Execute every chapter alone and report seconds and memory.
-	@$(PY) -m tools.execute --profile $(PROFILE) --force --jobs 1 --enforce-limits
+bench: $(READY) assets  ## Compare fit with transformers' Trainer: speed, memory, accuracy (ten minutes).
+	@$(PY) -m benchmarks.bench_fit
 
 clean:  ## Remove what was built; .venv and fetched assets stay.
 	@rm -rf _build

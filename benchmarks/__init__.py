@@ -1,0 +1,1 @@
+"""Measurements that are too slow, and too much the machine's, to be tests."""
