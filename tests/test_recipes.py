@@ -67,7 +67,9 @@ def small_world(monkeypatch):
     split = Dataset.from_dict(rows, features=features)
     splits = DatasetDict(train=split, validation=split, test=split)
     monkeypatch.setattr(tl, "data", lambda *_, **__: splits, raising=False)
-    monkeypatch.setattr(tl, "load", lambda *_, **__: (tiny_classifier(), tiny_tokenizer()), raising=False)
+    monkeypatch.setattr(
+        tl, "load", lambda *_, **__: (tiny_classifier(), tiny_tokenizer()), raising=False
+    )
 
 
 def test_recipe_is_followed_to_a_model_that_can_be_loaded(tmp_path, small_world):

@@ -39,6 +39,7 @@ _HOME = {
     "show_mistakes": "display",
     "highlight": "display",
     "mean_interval": "metrics",
+    "prediction_interval": "metrics",
     "wilson": "metrics",
 }
 _MODULES = {

@@ -1,5 +1,6 @@
 """Scores of predictions, and how sure we can be of them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -162,6 +163,38 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     quantile = float(stats.t.ppf((1 + confidence) / 2, df=len(scores) - 1))
     half = quantile * float(scores.std(ddof=1)) / len(scores) ** 0.5
     return Interval(mean, mean - half, mean + half, len(scores), confidence)
+
+
+def prediction_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Say where one more run is expected, from the runs there are.
+
+    Wider than :func:`mean_interval`, which says where the mean lies.
+
+    Parameters
+    ----------
+    values : array of shape (N,)
+        One value a run, at least two, taken as drawn from one normal distribution.
+    confidence : float
+        Share of further runs that fall inside, 0 to 1.
+
+    Returns
+    -------
+    Interval
+        Mean, low, high and N.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two values, or the confidence is not between 0 and 1.
+
+    Notes
+    -----
+    One more run differs from the mean of N by a standard deviation of ``s * sqrt(1 + 1 / N)``; the
+    mean itself has ``s / sqrt(N)``. So the half-width is that of the mean times ``sqrt(N + 1)``.
+    """
+    mean, low, high, n, _ = mean_interval(values, confidence)
+    half = (high - low) / 2 * math.sqrt(n + 1)
+    return Interval(mean, mean - half, mean + half, n, confidence)
 
 
 def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
