@@ -62,13 +62,14 @@ def close_network() -> Callable[[], None]:
 
 
 def need_assets(names: Iterable[str]) -> None:
-    """Skip where assets are not in the cache; in CI, which fetches them before, fail."""
+    """Skip where assets are not in the cache; fail in CI, if it fetches them before the tests."""
     from tlhelpers.assets import is_fetched
 
     missing = [name for name in names if not is_fetched(name)]
     if not missing:
         return
     message = f"not in the cache: {', '.join(missing)}; run `tl assets fetch {' '.join(missing)}`"
-    if os.environ.get("CI") == "true":
+    # What no chapter needs yet is tested where somebody fetched it: `make test ASSETS=--all`.
+    if os.environ.get("CI") == "true" and set(missing) & set(ALWAYS_FETCHED):
         pytest.fail(message)
     pytest.skip(message)
