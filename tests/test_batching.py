@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from tiny_models import reviews, tiny_causal_model, tiny_classifier, tiny_tagger, tiny_tokenizer
 from torch.utils.data import TensorDataset
 from transformers import DataCollatorForLanguageModeling, DataCollatorWithPadding
 
+from tests.tiny_models import (
+    reviews,
+    tiny_causal_model,
+    tiny_classifier,
+    tiny_tagger,
+    tiny_tokenizer,
+)
 from tlhelpers.batching import count_labels, encode, epoch_order, length_order
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from tiny_models import bert_config, tiny_classifier, tiny_tagger
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForMaskedLM
 
+from tests.tiny_models import bert_config, tiny_classifier, tiny_tagger
 from tlhelpers.first_token import READ_THE_FIRST_TOKEN, first_token_only
 
 SMALL = {

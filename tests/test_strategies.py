@@ -1,9 +1,9 @@
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from tiny_models import tiny_causal_model, tiny_classifier, tiny_masked_model, tiny_seq2seq
 from transformers import AlbertConfig, AlbertForSequenceClassification, Trainer, TrainingArguments
 
+from tests.tiny_models import tiny_causal_model, tiny_classifier, tiny_masked_model, tiny_seq2seq
 from tlhelpers.strategies import (
     freeze,
     layer_groups,

@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from tiny_models import (
+from torch.utils.data import SequentialSampler
+from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
+
+from tests.tiny_models import (
     reviews,
     tiny_causal_model,
     tiny_classifier,
@@ -21,9 +24,6 @@ from tiny_models import (
     tiny_tagger,
     tiny_tokenizer,
 )
-from torch.utils.data import SequentialSampler
-from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
-
 from tlhelpers import strategies
 from tlhelpers.batching import encode
 from tlhelpers.training import Settings, evaluate, fit, predict
@@ -407,9 +407,9 @@ def test_out_of_memory_halves_the_batch_and_keeps_the_update(tokenizer):
 
 SCRIPT = """
     import os, signal, sys
-    sys.path.insert(0, {tests!r})
+    sys.path.insert(0, {root!r})
     import torch
-    from tiny_models import *
+    from tests.tiny_models import *
     from tlhelpers.training import fit
 
     folder, die_at, how = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -449,7 +449,7 @@ SCRIPT = """
 )
 def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(tmp_path, how, deaths):
     script = tmp_path / "train.py"
-    script.write_text(textwrap.dedent(SCRIPT.format(tests=str(Path(__file__).parent))))
+    script.write_text(textwrap.dedent(SCRIPT.format(root=str(Path(__file__).parents[1]))))
 
     def run(die_at):
         return subprocess.run(

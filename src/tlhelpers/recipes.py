@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -27,7 +28,8 @@ example of a recipe:
     epochs: 2
 
 Run the same command again after a crash: it goes on where it was.
-On several processes: accelerate launch -m tlhelpers.cli train recipe.yaml
+On several GPUs: accelerate launch -m tlhelpers.cli train recipe.yaml
+On several processors: torchrun --nproc-per-node 2 -m tlhelpers.cli train recipe.yaml
 """
 
 
@@ -138,11 +140,9 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> dict[str, float
     dict
         Scores on the test split.
     """
-    from accelerate import PartialState
-
     import tlhelpers as tl
 
-    chief = PartialState().is_main_process
+    chief = os.environ.get("RANK", "0") == "0"  # set by whatever launches several processes
     output = Path(recipe.output)
     data = tl.data(recipe.data, profile=recipe.profile, quiet=not chief)
     rows = data["train"]

@@ -352,7 +352,7 @@ def _accelerator(settings: Settings) -> tuple[Accelerator, dict[str, str]]:
     mixed = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(precision, "no")
     # accelerate keeps one state a process and refuses a second one that differs; but a notebook may
     # well train twice, in another precision or on another device.
-    AcceleratorState._reset_state(reset_partial_state=_world() == 1)
+    AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(
         mixed_precision=mixed,
         cpu=device.type == "cpu",
@@ -544,7 +544,8 @@ class _Run:
                 if count == 0:  # no word was masked: the mean over nothing is no number
                     loss = torch.nan_to_num(loss)
                 # A pass weighs as its labels do; times world, as DistributedDataParallel divides.
-                weighted = loss if count == total else loss * (count * world / max(total, 1))
+                weight = count * world / max(total, 1)
+                weighted = loss if weight == 1 else loss * weight
                 self.accelerator.backward(weighted)
             mean += weighted.detach()
         if world > 1:
@@ -1018,11 +1019,13 @@ def _infer(
 
 def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.float32]:
     """Put logits that come longest first, from every process, back in the order of the data."""
-    per_token = bool(rows) and rows[0][1].ndim == 2
-    width = rows[0][1].shape[-1] if rows else 1
-    shape = (
-        (len(examples), int(examples.lengths.max()), width) if per_token else (len(examples), width)
-    )
+    classes, per_token = (rows[0][1].shape[-1], rows[0][1].ndim == 2) if rows else (0, False)
+    if _world() > 1:  # a process without an example learns the shape from the others
+        known = torch.tensor([classes, int(per_token)], device=choose_device().value)
+        distributed.all_reduce(known, distributed.ReduceOp.MAX)
+        classes, per_token = int(known[0]), bool(known[1])
+    longest = [int(examples.lengths.max())] if per_token else []
+    shape = (len(examples), *longest, classes)
     logits = np.zeros(shape, np.float32)
     for index, row in rows:
         values = row.float().cpu().numpy()
@@ -1032,8 +1035,7 @@ def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.
         else:
             logits[index] = values
     if _world() > 1:  # each process has filled in its own rows: their sum has all
-        device = rows[0][1].device if rows else choose_device().value
-        gathered = torch.from_numpy(logits).to(device)
+        gathered = torch.from_numpy(logits).to(known.device)
         distributed.all_reduce(gathered)
         logits = gathered.cpu().numpy()
     return logits
