@@ -1,4 +1,4 @@
-"""One training loop for any transformers model, on `accelerate`; and evaluation and prediction.
+"""One training loop for any transformers model, on `accelerate`.
 
 Read :func:`fit`, then :class:`_Run` from top to bottom: that is all there is.
 """
@@ -11,8 +11,8 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,8 @@ from accelerate.utils.memory import should_reduce_batch_size
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, distributed, nn
-from tqdm.auto import tqdm
 
-from tlhelpers import checkpoints, metrics, strategies
+from tlhelpers import checkpoints, strategies
 from tlhelpers.batching import (
     Batch,
     Collator,
@@ -38,20 +37,26 @@ from tlhelpers.batching import (
     count_labels,
     encode,
     epoch_order,
-    is_causal,
-    length_order,
     plain,
 )
 from tlhelpers.device import PRECISIONS, choose_device, choose_precision
-from tlhelpers.first_token import first_token_only
-from tlhelpers.metrics import IGNORED
+from tlhelpers.prediction import (
+    LossFunction,
+    Metrics,
+    evaluate,
+    evaluate_examples,
+    lean,
+    own_loss,
+    predict,
+)
+from tlhelpers.progress import progress_bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Metrics = Callable[[NDArray[Any], NDArray[Any]], Mapping[str, float]]
+__all__ = ["Event", "FitResult", "Settings", "evaluate", "fit", "predict"]
+
 Callback = Callable[["Event"], None]
-LossFunction = Callable[[Any, Batch], Tensor]
 
 # Reading a number off a GPU waits for all its work, so a GPU's loss is looked at this seldom.
 STEPS_BETWEEN_LOOKS_AT_A_GPU = 25
@@ -425,12 +430,10 @@ class _Run:
     def loop(self) -> None:
         """Train until the steps are done, patience is spent or a callback says stop."""
         progress, settings = self.progress, self.settings
-        bar = tqdm(
+        bar = progress_bar(
+            show=settings.progress and self.accelerator.is_main_process,
             total=self.total_steps,
             initial=progress.step,
-            disable=not (settings.progress and self.accelerator.is_main_process)
-            or os.environ.get("TL_STATIC") == "1",  # a printed page has no use for a moving bar
-            leave=False,
             unit="step",
         )
         began, before = time.perf_counter(), progress.seconds
@@ -525,7 +528,9 @@ class _Run:
         parts = np.array_split(rows, min(self.progress.passes, len(rows)))
         shares = [np.array_split(part, world)[rank] for part in parts]
         # A process with nothing to do joins in with an example that counts for nothing.
-        batches = [self.train.batch(_or(share, rows[:1]), self.collator) for share in shares]
+        batches = [
+            self.train.batch(share if len(share) else rows[:1], self.collator) for share in shares
+        ]
         counts = [
             count_labels(batch, self.model) * (len(share) > 0)
             for batch, share in zip(batches, shares, strict=True)
@@ -538,7 +543,7 @@ class _Run:
             batch = {key: value.to(self.device) for key, value in batch.items()}
             last = index == len(batches) - 1  # before it, processes need not exchange gradients
             waiting = nullcontext() if last else self.accelerator.no_sync(self.wrapped)
-            with waiting, _lean(self.model, self.loss_function):
+            with waiting, lean(self.model, self.loss_function):
                 with self.accelerator.autocast():
                     loss = self.loss(self.wrapped(**batch), batch)
                 if count == 0:  # no word was masked: the mean over nothing is no number
@@ -556,7 +561,7 @@ class _Run:
         """Take the loss of a pass: the model's own, or the one asked for."""
         if self.loss_function is not None:
             return self.loss_function(outputs, batch)
-        return _own_loss(outputs)
+        return own_loss(outputs)
 
     def rate_factor(self, step: int) -> float:
         """Return the share of the highest rate for the update after ``step`` updates."""
@@ -627,13 +632,13 @@ class _Run:
 
     def evaluate(self) -> dict[str, float]:
         assert self.validation is not None
-        return _evaluate(
+        return evaluate_examples(
             self.model,
             self.validation,
             metrics=self.metrics,
             collator=self.collator,
             loss_function=self.loss_function,
-            batch_size=_eval_batch_size(self.settings),
+            batch_size=self.settings.eval_batch_size or max(64, 2 * self.settings.batch_size),
             device=self.device,
             precision=PRECISION_OF[self.accelerator.mixed_precision],
             seed=self.seed,
@@ -818,288 +823,3 @@ class _Run:
 BEST = "best.safetensors"
 CHECKPOINTS = "checkpoints"
 PRECISION_OF = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-# ---- without gradients ----------------------------------------------------------------------
-
-
-def evaluate(
-    model: nn.Module,
-    data: Data,
-    tokenizer: PreTrainedTokenizerBase | None = None,
-    metrics: Metrics | None = None,
-    *,
-    collator: Collator | None = None,
-    loss_function: LossFunction | None = None,
-    text_columns: Sequence[str] | None = None,
-    batch_size: int = 64,
-    max_length: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    seed: int = 0,
-) -> dict[str, float]:
-    """Measure a model on labelled data.
-
-    Parameters
-    ----------
-    model, data, tokenizer, metrics, collator, loss_function, text_columns
-        As for :func:`fit`.
-    batch_size : int
-        Examples a pass.
-    max_length : int, optional
-        Tokens after which a text is cut.
-    device, precision : str
-        As in :class:`Settings`.
-    seed : int
-        For a collator that draws at random: the same draw each time.
-
-    Returns
-    -------
-    dict
-        ``loss``, and what ``metrics`` returns.
-
-    Raises
-    ------
-    ValueError
-        If the data set is empty, lacks labels or does not fit the model.
-    """
-    examples = encode(
-        data,
-        tokenizer,
-        model,
-        max_length=max_length,
-        text_columns=text_columns,
-        need_labels=loss_function is None,
-        collator=collator,
-        name="evaluation",
-    )
-    where = choose_device(device).value
-    return _evaluate(
-        model.to(where),
-        examples,
-        metrics=metrics,
-        collator=collator,
-        loss_function=loss_function,
-        batch_size=batch_size,
-        device=where,
-        precision=choose_precision(where, precision).value,
-        seed=seed,
-    )
-
-
-def predict(
-    model: nn.Module,
-    data: Data,
-    tokenizer: PreTrainedTokenizerBase | None = None,
-    *,
-    text_columns: Sequence[str] | None = None,
-    batch_size: int = 64,
-    max_length: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-) -> NDArray[np.float32]:
-    """Return a model's logits in the order of the data.
-
-    Parameters
-    ----------
-    model, data, tokenizer, text_columns
-        As for :func:`fit`; labels are not needed. A list of strings is data, too.
-    batch_size, max_length, device, precision
-        As for :func:`evaluate`.
-
-    Returns
-    -------
-    array of shape (N, C) or (N, L, C)
-        One row an example; for token labels one a token, zeros behind the end of a text.
-
-    Raises
-    ------
-    ValueError
-        If the data set is empty or does not fit the model.
-    """
-    if isinstance(data, Sequence) and len(data) and isinstance(data[0], str):
-        data = {"text": data}
-    examples = encode(
-        data,
-        tokenizer,
-        model,
-        max_length=max_length,
-        text_columns=text_columns,
-        need_labels=False,
-        name="prediction",
-    )
-    examples.columns.pop("labels", None)
-    where = choose_device(device).value
-    found = _infer(
-        model.to(where), examples, batch_size, where, choose_precision(where, precision).value
-    )
-    rows = [
-        (index, logits)
-        for indices, _, outputs in found
-        for index, logits in zip(indices, _own_logits(outputs), strict=True)
-    ]
-    return _in_order(rows, examples)
-
-
-def _evaluate(
-    model: nn.Module,
-    examples: Examples,
-    *,
-    metrics: Metrics | None,
-    collator: Collator | None,
-    loss_function: LossFunction | None,
-    batch_size: int,
-    device: torch.device,
-    precision: torch.dtype,
-    seed: int,
-) -> dict[str, float]:
-    metrics = metrics if metrics is not None else _default_metrics(model, examples)
-    wanted = metrics is not None and "labels" in examples.columns and collator is None
-    total = torch.zeros(2, dtype=torch.float64)
-    rows: list[tuple[int, Tensor]] = []
-    with _same_draws(collator, device, seed):
-        for indices, batch, outputs in _infer(
-            model, examples, batch_size, device, precision, collator, loss_function
-        ):
-            loss = loss_function(outputs, batch) if loss_function else _own_loss(outputs)
-            count = count_labels(batch, model)
-            if count:
-                total += torch.tensor([float(loss) * count, count], dtype=torch.float64)
-            if wanted:
-                rows += zip(indices, _own_logits(outputs), strict=True)
-    if _world() > 1:
-        total = total.to(device, torch.float32) if device.type == "mps" else total.to(device)
-        distributed.all_reduce(total)
-    mean = float(total[0] / total[1].clamp(min=1))
-    scores = {"loss": mean}
-    if wanted:
-        assert metrics is not None
-        labels = examples.columns["labels"]
-        truth = labels.values
-        if labels.offsets is not None:
-            truth = np.full((len(examples), int(examples.lengths.max())), IGNORED, np.int64)
-            for index in range(len(examples)):
-                truth[index, : len(labels[index])] = labels[index]
-        scores |= {
-            name: float(value) for name, value in metrics(_in_order(rows, examples), truth).items()
-        }
-    elif is_causal(model) or type(plain(model)).__name__.endswith("ForMaskedLM"):
-        scores["perplexity"] = math.exp(min(mean, 700.0))
-    return scores
-
-
-def _infer(
-    model: nn.Module,
-    examples: Examples,
-    batch_size: int,
-    device: torch.device,
-    precision: torch.dtype,
-    collator: Collator | None = None,
-    loss_function: LossFunction | None = None,
-) -> Iterator[tuple[list[int], Batch, Any]]:
-    """Run this process's share of the examples through the model, longest first."""
-    was_training = model.training
-    model.eval()
-    try:
-        for number, rows in enumerate(length_order(examples.lengths, batch_size)):
-            if number % _world() != (distributed.get_rank() if _world() > 1 else 0):
-                continue
-            batch = {k: v.to(device) for k, v in examples.batch(rows, collator).items()}
-            half = precision != torch.float32
-            with (
-                torch.inference_mode(),
-                torch.autocast(device.type, precision, enabled=half),
-                _lean(model, loss_function),
-            ):
-                outputs = model(**batch)
-            yield rows.tolist(), batch, outputs
-    finally:
-        model.train(was_training)
-
-
-def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.float32]:
-    """Put logits that come longest first, from every process, back in the order of the data."""
-    classes, per_token = (rows[0][1].shape[-1], rows[0][1].ndim == 2) if rows else (0, False)
-    if _world() > 1:  # a process without an example learns the shape from the others
-        known = torch.tensor([classes, int(per_token)], device=choose_device().value)
-        distributed.all_reduce(known, distributed.ReduceOp.MAX)
-        classes, per_token = int(known[0]), bool(known[1])
-    longest = [int(examples.lengths.max())] if per_token else []
-    shape = (len(examples), *longest, classes)
-    logits = np.zeros(shape, np.float32)
-    for index, row in rows:
-        values = row.float().cpu().numpy()
-        if per_token:
-            size = int(examples.lengths[index])
-            logits[index, :size] = values[-size:] if examples.left else values[:size]
-        else:
-            logits[index] = values
-    if _world() > 1:  # each process has filled in its own rows: their sum has all
-        gathered = torch.from_numpy(logits).to(known.device)
-        distributed.all_reduce(gathered)
-        logits = gathered.cpu().numpy()
-    return logits
-
-
-def _default_metrics(model: nn.Module, examples: Examples) -> Metrics | None:
-    kind, labels = type(plain(model)).__name__, examples.columns.get("labels")
-    if labels is None or not np.issubdtype(labels.values.dtype, np.integer):
-        return None
-    if "SequenceClassification" in kind and labels.offsets is None:
-        return metrics.classification
-    if "TokenClassification" in kind:
-        names = [str(name) for name in plain(model).config.id2label.values()]
-        named = all(name == "O" or name[:2] in ("B-", "I-") for name in names)
-        return lambda logits, truth: metrics.tokens(logits, truth, names if named else None)
-    return None
-
-
-def _eval_batch_size(settings: Settings) -> int:
-    return settings.eval_batch_size or max(64, 2 * settings.batch_size)
-
-
-def _own_loss(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
-    loss = getattr(outputs, "loss", None)
-    if loss is None:
-        raise ValueError(
-            "the model gave no loss: it is one without a head (load it for a task), or the batch "
-            "has no labels; or pass loss_function=..."
-        )
-    assert isinstance(loss, Tensor)
-    return loss
-
-
-def _own_logits(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
-    logits = getattr(outputs, "logits", None)
-    if logits is None:
-        raise ValueError("the model gave no logits: load it with a head, for a task")
-    assert isinstance(logits, Tensor)
-    return logits
-
-
-def _world() -> int:
-    there = distributed.is_available() and distributed.is_initialized()
-    return distributed.get_world_size() if there else 1
-
-
-def _lean(model: nn.Module, loss_function: LossFunction | None) -> AbstractContextManager[Any]:
-    """Leave out work that no logit depends on, unless an own loss may look at more than logits."""
-    return nullcontext() if loss_function else first_token_only(plain(model))
-
-
-def _or(rows: NDArray[np.int64], instead: NDArray[np.int64]) -> NDArray[np.int64]:
-    return rows if len(rows) else instead
-
-
-@contextmanager
-def _same_draws(collator: Collator | None, device: torch.device, seed: int) -> Iterator[None]:
-    """Let a collator mask the same words at each evaluation, without a trace in the training."""
-    if collator is None:
-        yield
-        return
-    state = checkpoints.random_state(device)
-    set_seed(seed)
-    try:
-        yield
-    finally:
-        checkpoints.load_random_state(state, device)

@@ -1,0 +1,313 @@
+"""What a model makes of data: evaluation and prediction, without gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from accelerate.utils import set_seed
+from numpy.typing import NDArray
+from torch import Tensor, distributed, nn
+
+from tlhelpers import checkpoints, metrics
+from tlhelpers.batching import (
+    Batch,
+    Collator,
+    Data,
+    Examples,
+    count_labels,
+    encode,
+    is_causal,
+    length_order,
+    plain,
+)
+from tlhelpers.device import choose_device, choose_precision
+from tlhelpers.first_token import first_token_only
+from tlhelpers.metrics import IGNORED
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Metrics = Callable[[NDArray[Any], NDArray[Any]], Mapping[str, float]]
+LossFunction = Callable[[Any, Batch], Tensor]
+
+
+def evaluate(
+    model: nn.Module,
+    data: Data,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    metrics: Metrics | None = None,
+    *,
+    collator: Collator | None = None,
+    loss_function: LossFunction | None = None,
+    text_columns: Sequence[str] | None = None,
+    batch_size: int = 64,
+    max_length: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+) -> dict[str, float]:
+    """Measure a model on labelled data.
+
+    Parameters
+    ----------
+    model, data, tokenizer, metrics, collator, loss_function, text_columns
+        As for :func:`tlhelpers.training.fit`.
+    batch_size : int
+        Examples a pass.
+    max_length : int, optional
+        Tokens after which a text is cut.
+    device, precision : str
+        As in :class:`tlhelpers.training.Settings`.
+    seed : int
+        For a collator that draws at random: the same draw each time.
+
+    Returns
+    -------
+    dict
+        ``loss``, and what ``metrics`` returns.
+
+    Raises
+    ------
+    ValueError
+        If the data set is empty, lacks labels or does not fit the model.
+    """
+    examples = encode(
+        data,
+        tokenizer,
+        model,
+        max_length=max_length,
+        text_columns=text_columns,
+        need_labels=loss_function is None,
+        collator=collator,
+        name="evaluation",
+    )
+    where = choose_device(device).value
+    return evaluate_examples(
+        model.to(where),
+        examples,
+        metrics=metrics,
+        collator=collator,
+        loss_function=loss_function,
+        batch_size=batch_size,
+        device=where,
+        precision=choose_precision(where, precision).value,
+        seed=seed,
+    )
+
+
+def predict(
+    model: nn.Module,
+    data: Data,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    *,
+    text_columns: Sequence[str] | None = None,
+    batch_size: int = 64,
+    max_length: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> NDArray[np.float32]:
+    """Return a model's logits in the order of the data.
+
+    Parameters
+    ----------
+    model, data, tokenizer, text_columns
+        As for :func:`tlhelpers.training.fit`; labels are not needed. A list of strings is data,
+        too.
+    batch_size, max_length, device, precision
+        As for :func:`evaluate`.
+
+    Returns
+    -------
+    array of shape (N, C) or (N, L, C)
+        One row an example; for token labels one a token, zeros behind the end of a text.
+
+    Raises
+    ------
+    ValueError
+        If the data set is empty or does not fit the model.
+    """
+    if isinstance(data, Sequence) and len(data) and isinstance(data[0], str):
+        data = {"text": data}
+    examples = encode(
+        data,
+        tokenizer,
+        model,
+        max_length=max_length,
+        text_columns=text_columns,
+        need_labels=False,
+        name="prediction",
+    )
+    examples.columns.pop("labels", None)
+    where = choose_device(device).value
+    found = _infer(
+        model.to(where), examples, batch_size, where, choose_precision(where, precision).value
+    )
+    rows = [
+        (index, logits)
+        for indices, _, outputs in found
+        for index, logits in zip(indices, _own_logits(outputs), strict=True)
+    ]
+    return _in_order(rows, examples)
+
+
+def evaluate_examples(
+    model: nn.Module,
+    examples: Examples,
+    *,
+    metrics: Metrics | None,
+    collator: Collator | None,
+    loss_function: LossFunction | None,
+    batch_size: int,
+    device: torch.device,
+    precision: torch.dtype,
+    seed: int,
+) -> dict[str, float]:
+    """Do the work of :func:`evaluate` on data that is encoded already."""
+    metrics = metrics if metrics is not None else _default_metrics(model, examples)
+    wanted = metrics is not None and "labels" in examples.columns and collator is None
+    total = torch.zeros(2, dtype=torch.float64)
+    rows: list[tuple[int, Tensor]] = []
+    with _same_draws(collator, device, seed):
+        for indices, batch, outputs in _infer(
+            model, examples, batch_size, device, precision, collator, loss_function
+        ):
+            loss = loss_function(outputs, batch) if loss_function else own_loss(outputs)
+            count = count_labels(batch, model)
+            if count:
+                total += torch.tensor([float(loss) * count, count], dtype=torch.float64)
+            if wanted:
+                rows += zip(indices, _own_logits(outputs), strict=True)
+    if _world() > 1:
+        total = total.to(device, torch.float32) if device.type == "mps" else total.to(device)
+        distributed.all_reduce(total)
+    mean = float(total[0] / total[1].clamp(min=1))
+    scores = {"loss": mean}
+    if wanted:
+        assert metrics is not None
+        labels = examples.columns["labels"]
+        truth = labels.values
+        if labels.offsets is not None:
+            truth = np.full((len(examples), int(examples.lengths.max())), IGNORED, np.int64)
+            for index in range(len(examples)):
+                truth[index, : len(labels[index])] = labels[index]
+        scores |= {
+            name: float(value) for name, value in metrics(_in_order(rows, examples), truth).items()
+        }
+    elif is_causal(model) or type(plain(model)).__name__.endswith("ForMaskedLM"):
+        scores["perplexity"] = math.exp(min(mean, 700.0))
+    return scores
+
+
+def _infer(
+    model: nn.Module,
+    examples: Examples,
+    batch_size: int,
+    device: torch.device,
+    precision: torch.dtype,
+    collator: Collator | None = None,
+    loss_function: LossFunction | None = None,
+) -> Iterator[tuple[list[int], Batch, Any]]:
+    """Run this process's share of the examples through the model, longest first."""
+    was_training = model.training
+    model.eval()
+    try:
+        for number, rows in enumerate(length_order(examples.lengths, batch_size)):
+            if number % _world() != (distributed.get_rank() if _world() > 1 else 0):
+                continue
+            batch = {k: v.to(device) for k, v in examples.batch(rows, collator).items()}
+            half = precision != torch.float32
+            with (
+                torch.inference_mode(),
+                torch.autocast(device.type, precision, enabled=half),
+                lean(model, loss_function),
+            ):
+                outputs = model(**batch)
+            yield rows.tolist(), batch, outputs
+    finally:
+        model.train(was_training)
+
+
+def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.float32]:
+    """Put logits that come longest first, from every process, back in the order of the data."""
+    classes, per_token = (rows[0][1].shape[-1], rows[0][1].ndim == 2) if rows else (0, False)
+    if _world() > 1:  # a process without an example learns the shape from the others
+        known = torch.tensor([classes, int(per_token)], device=choose_device().value)
+        distributed.all_reduce(known, distributed.ReduceOp.MAX)
+        classes, per_token = int(known[0]), bool(known[1])
+    longest = [int(examples.lengths.max())] if per_token else []
+    shape = (len(examples), *longest, classes)
+    logits = np.zeros(shape, np.float32)
+    for index, row in rows:
+        values = row.float().cpu().numpy()
+        if per_token:
+            size = int(examples.lengths[index])
+            logits[index, :size] = values[-size:] if examples.left else values[:size]
+        else:
+            logits[index] = values
+    if _world() > 1:  # each process has filled in its own rows: their sum has all
+        gathered = torch.from_numpy(logits).to(known.device)
+        distributed.all_reduce(gathered)
+        logits = gathered.cpu().numpy()
+    return logits
+
+
+def _default_metrics(model: nn.Module, examples: Examples) -> Metrics | None:
+    kind, labels = type(plain(model)).__name__, examples.columns.get("labels")
+    if labels is None or not np.issubdtype(labels.values.dtype, np.integer):
+        return None
+    if "SequenceClassification" in kind and labels.offsets is None:
+        return metrics.classification
+    if "TokenClassification" in kind:
+        names = [str(name) for name in plain(model).config.id2label.values()]
+        named = all(name == "O" or name[:2] in ("B-", "I-") for name in names)
+        return lambda logits, truth: metrics.tokens(logits, truth, names if named else None)
+    return None
+
+
+def own_loss(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
+    """Take the loss that a model computed itself."""
+    loss = getattr(outputs, "loss", None)
+    if loss is None:
+        raise ValueError(
+            "the model gave no loss: it is one without a head (load it for a task), or the batch "
+            "has no labels; or pass loss_function=..."
+        )
+    assert isinstance(loss, Tensor)
+    return loss
+
+
+def _own_logits(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
+    logits = getattr(outputs, "logits", None)
+    if logits is None:
+        raise ValueError("the model gave no logits: load it with a head, for a task")
+    assert isinstance(logits, Tensor)
+    return logits
+
+
+def _world() -> int:
+    there = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if there else 1
+
+
+def lean(model: nn.Module, loss_function: LossFunction | None) -> AbstractContextManager[Any]:
+    """Leave out work that no logit depends on, unless an own loss may look at more than logits."""
+    return nullcontext() if loss_function else first_token_only(plain(model))
+
+
+@contextmanager
+def _same_draws(collator: Collator | None, device: torch.device, seed: int) -> Iterator[None]:
+    """Let a collator mask the same words at each evaluation, without a trace in the training."""
+    if collator is None:
+        yield
+        return
+    state = checkpoints.random_state(device)
+    set_seed(seed)
+    try:
+        yield
+    finally:
+        checkpoints.load_random_state(state, device)
