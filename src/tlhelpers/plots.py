@@ -293,7 +293,7 @@ def history(
             first, last = (_number(float(line[column].iloc[k]), percent) for k in (0, -1))
             ends.append(f"{name} goes from {first} to {last}")
         if percent:
-            ax.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
+            ax.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=None))
         if best is not None:
             ax.axvline(best, color=COLOURS[-1], ls=":", lw=1.5)
         _name_line_ends(ax, float(data[x].max()), tips)
