@@ -65,13 +65,15 @@ check: $(READY)  ## Check style, types, spelling and that both forms of each cha
 	@$(VENV)/bin/codespell
 	@$(PY) -m tools.pair --check
 
+# The tests look into every asset; a reader of the book waits only for those that its chapters use.
 assets: $(READY)  ## Fetch the pretrained models and the text that the chapters need.
 	@$(VENV)/bin/tl assets fetch $(ASSETS)
 
 pair: $(READY)  ## Make each chapter's Markdown and notebook equal.
 	@$(PY) -m tools.pair
 
-unit: $(READY) assets
+unit: $(READY)
+	@$(VENV)/bin/tl assets fetch --all --quiet
 	@$(PY) -m pytest -m "not book and not browser"
 
 execute: $(READY) assets  ## Execute the chapters that changed.
