@@ -23,6 +23,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from tlhelpers import assets
 from tlhelpers.asset_table import ASSETS, Asset, Source
@@ -471,7 +472,7 @@ def test_the_index_is_that_of_pip_else_of_uv_else_pypi(monkeypatch, tmp_path):
     settings.write_text("")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
     monkeypatch.setattr(assets, "_pip_settings", assets._pip_settings.__wrapped__)  # no memory
-    assert assets.index_url() == assets.PYPI
+    assert assets.index_url() == PYPI_SIMPLE_ENDPOINT
     settings.write_text("[global]\nindex-url = https://of-pip.example/simple\n")
     assert assets.index_url() == "https://of-pip.example/simple"
     monkeypatch.setenv("UV_INDEX_URL", "https://of-uv.example/simple")

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["ASSETS", "Asset", "AssetError", "Source", "fetch", "is_fetched", "verify"]
 
 MANIFEST = "MANIFEST.sha256"  # `sha256sum -c` reads it too
-PYPI = "https://pypi.org/simple/"
 CHUNK = 1 << 16  # bytes; at most so many are lost when a connection breaks
 TIMEOUT = (15, 60)  # seconds to connect, seconds without a byte
 ATTEMPTS = 4  # each goes on where the last one was cut off
@@ -468,7 +467,11 @@ def index_url() -> str:
     for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
         if os.environ.get(variable):
             return os.environ[variable]
-    return _pip_settings().get("index-url") or PYPI
+    if url := _pip_settings().get("index-url"):
+        return url
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
+    return PYPI_SIMPLE_ENDPOINT
 
 
 @functools.cache
