@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -66,13 +69,15 @@ def test_a_missing_gpu_is_an_error():
         device.choose_device("cuda")
 
 
-@pytest.mark.skipif(not device.processor_flags(), reason="reads Linux's /proc")
-def test_peak_memory_sees_what_was_freed_and_can_be_reset():
-    device.reset_peak_memory()
-    before = device.memory().value
-    big = np.ones(50_000_000 // 8)
-    del big
-    peak = device.memory().value
-    assert peak - before > 40_000_000  # of 50 MB; the rest may have come from freed memory
-    device.reset_peak_memory()
-    assert device.memory().value < peak - 30_000_000
+def test_peak_memory_remembers_what_was_freed():
+    # In a process of its own: where others have run, the peak may lie above anything done here.
+    code = """
+import numpy as np
+from tlhelpers import device
+before = device.memory().value
+big = np.ones(400_000_000 // 8)
+del big
+print(device.memory().value - before)
+"""
+    grown = int(subprocess.check_output([sys.executable, "-c", code], text=True))
+    assert 300_000_000 < grown < 500_000_000  # of 400 MB; some may come from freed memory

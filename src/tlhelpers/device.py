@@ -1,6 +1,5 @@
 """Where to compute, in which precision, with how much memory: each answer with its reason."""
 
-import contextlib
 import os
 import platform
 import resource
@@ -168,13 +167,3 @@ def memory(device: torch.device | None = None) -> Choice[int]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, the others KiB
     return Choice(peak * unit, "peak resident memory of this process since its start")
-
-
-def reset_peak_memory(device: torch.device | None = None) -> None:
-    """Start a new peak for :func:`memory`; does nothing where the system cannot."""
-    if device is not None and device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with contextlib.suppress(OSError):
-        # Writing 5 resets the high-water mark alone (Linux, proc(5)).
-        Path("/proc/self/clear_refs").write_text("5")
