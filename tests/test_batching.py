@@ -95,7 +95,7 @@ def test_the_mean_in_a_causal_loss_leaves_the_first_token_out(tokenizer):
     losses = torch.nn.functional.cross_entropy(
         outputs.logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="sum"
     )
-    assert float(outputs.loss) == pytest.approx(float(losses) / count, rel=1e-5)  # float32
+    assert outputs.loss.item() == pytest.approx(losses.item() / count, rel=1e-5)  # float32
 
 
 def test_text_longer_than_the_model_is_cut(tokenizer):
