@@ -54,6 +54,7 @@ _MODULES = {
     "device",
     "display",
     "embeddings",
+    "lora",
     "metrics",
     "models",
     "plots",

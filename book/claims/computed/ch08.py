@@ -2,19 +2,6 @@
 
 from typing import Any
 
-# Weights of one decoder layer, by the names that transformers gives them.
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-MLP = ("gate_proj", "up_proj", "down_proj")
-TARGETS = {
-    "query and value": ("q_proj", "v_proj"),
-    "attention": ATTENTION,
-    "all linear": ATTENTION + MLP,
-}
-# Adam in mixed precision keeps, for each trained parameter: the weight and its gradient in 16
-# bits, and a copy, a momentum and a variance in 32 bits (Rajbhandari et al. 2020, section 3.1).
-BYTES_TRAINED = 2 + 2 + 4 + 4 + 4
-BYTES_FROZEN = {"16 bits": 2.0, "4 bits": 0.5}
-
 
 def full_parameters(width_out: int, width_in: int) -> int:
     """Count the numbers of a full update of one weight matrix."""
@@ -121,23 +108,17 @@ def trained_share_of_compute() -> float:
 
 
 def model_parameters(hub_id: str) -> int:
-    """Count a decoder's parameters from its published configuration."""
-    from tlhelpers.models import meta_model
+    """Count a model's parameters from its published configuration."""
+    from tlhelpers import lora
 
-    return sum(p.numel() for p in meta_model(hub_id, task="causal").parameters())
+    return sum(p.numel() for p in lora.published(hub_id).parameters())
 
 
 def lora_in_model(hub_id: str, rank: int, targets: str) -> int:
-    """Count the numbers that LoRA adds to the named matrices of every layer of a decoder."""
-    from torch import nn
+    """Count the numbers that LoRA adds to the named matrices of every layer of a model."""
+    from tlhelpers import lora
 
-    from tlhelpers.models import meta_model
-
-    return sum(
-        lora_parameters(rank, module.in_features, module.out_features)
-        for name, module in meta_model(hub_id).named_modules()
-        if isinstance(module, nn.Linear) and name.rpartition(".")[2] in TARGETS[targets]
-    )
+    return lora.lora_parameters(lora.published(hub_id), rank, targets)
 
 
 def lora_share(hub_id: str, rank: int, targets: str) -> float:
@@ -161,10 +142,10 @@ def training_gigabytes(hub_id: str, trained: int, frozen: str = "16 bits") -> fl
 
     ``trained`` is the number of trained parameters; 0 means all of them.
     """
+    from tlhelpers import lora
+
     total = model_parameters(hub_id)
-    if not trained:
-        return total * BYTES_TRAINED / 1e9
-    return (total * BYTES_FROZEN[frozen] + trained * BYTES_TRAINED) / 1e9
+    return lora.training_gigabytes(total, trained or total, float(frozen.split()[0]))
 
 
 def tokens_in_hours(
