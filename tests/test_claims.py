@@ -112,11 +112,18 @@ def test_an_unknown_id_lists_the_chapters_entries(folder):
         load_ledger(folder)["08-bad"]
 
 
+def test_a_chapter_reads_no_other_chapters_entries(folder):
+    (folder / "09-broken.yaml").write_text("- id: 09-nothing-else")
+    assert load_ledger(folder, chapter=8)["08-good"].chapter == 8
+    with pytest.raises(LedgerError, match="09-broken"):
+        load_ledger(folder)
+
+
 @pytest.fixture
 def ledger_in_use(folder, monkeypatch):
     for name in ("TL_STRICT", "TL_MINIATURE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(claims, "_ledger", lambda: load_ledger(folder))
+    monkeypatch.setattr(claims, "_ledger", lambda chapter=None: load_ledger(folder, chapter))
 
 
 def test_expect_prints_what_this_run_shows(ledger_in_use, capsys):

@@ -13,7 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from html import escape
 from numbers import Real
 from pathlib import Path
@@ -61,9 +61,9 @@ __all__ = [
 NOT_SHOWN = "Not shown at this scale"
 
 
-@lru_cache(maxsize=1)
-def _ledger() -> Ledger:
-    return load_ledger()
+@cache
+def _ledger(chapter: int | None = None) -> Ledger:
+    return load_ledger(chapter=chapter)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ def claim(claim_id: str) -> Claim:
     KeyError
         If there is no such entry; the message lists those of the chapter.
     """
-    return _ledger()[claim_id]
+    chapter = int(claim_id[:2]) if claim_id[:2].isdecimal() else None
+    return _ledger(chapter)[claim_id]
 
 
 class Unsettled(AssertionError):
@@ -339,8 +340,8 @@ def show_claims(
     verdicts : of a chapter only entries with these verdicts, in this order.
     ids : show these entries, in this order; with a chapter, its others are folded behind them.
     """
-    ledger = _ledger()
-    named = [ledger[claim_id] for claim_id in ids]
+    ledger = _ledger(chapter)
+    named = [claim(claim_id) for claim_id in ids]
     if ids and chapter is None:
         return ClaimList(named, ledger)
     for verdict in verdicts:

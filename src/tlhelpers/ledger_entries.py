@@ -468,12 +468,14 @@ def ledger_folder() -> Path:
     return checkout if checkout.is_dir() else Path(__file__).resolve().parent / "ledger"
 
 
-def load_ledger(folder: Path | None = None) -> Ledger:
-    """Read every ``NN-slug.yaml`` and ``references.yaml`` of a folder.
+def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledger:
+    """Read the ``NN-slug.yaml`` and ``references.yaml`` of a folder.
 
     Parameters
     ----------
     folder : default ``ledger_folder()``.
+    chapter : read the entries of this chapter alone. A page that does so need not run again when
+        those of another chapter change.
 
     Raises
     ------
@@ -483,7 +485,8 @@ def load_ledger(folder: Path | None = None) -> Ledger:
     folder = ledger_folder() if folder is None else Path(folder)
     references = _read_references(folder)
     entries: dict[str, Claim] = {}
-    for path in sorted(folder.glob("[0-9][0-9]-*.yaml")):
+    files = "[0-9][0-9]-*.yaml" if chapter is None else f"{chapter:02d}-*.yaml"
+    for path in sorted(folder.glob(files)):
         content = read_yaml(path)
         if not isinstance(content, list):
             raise LedgerError(f"{path.name}: is not a list. Start each entry with '- id: ...'.")
