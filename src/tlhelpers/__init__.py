@@ -57,6 +57,7 @@ _MODULES = {
     "lora",
     "metrics",
     "models",
+    "multilingual",
     "plots",
     "profiles",
     "results",

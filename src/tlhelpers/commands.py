@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -188,6 +189,10 @@ OPEN_LISTS = {
     "todo_list_item": "item",
 }
 WITHOUT_SPACES = ("zh-CN",)
+# What \w leaves out: the vowel signs of Devanagari and other marks that belong to a letter.
+MARKS = "".join(c for c in map(chr, range(0x300, 0xFB20)) if unicodedata.category(c)[0] == "M")
+WORD = re.compile(rf"[\w{MARKS}]+|[^\w\s{MARKS}]")
+CHARACTER = re.compile(r"\d+|[a-zA-Z]+|\S")
 SHARES = {"test": 0.25, "validation": 0.15, "train": 0.6}  # of an intent's templates
 PER_INTENT = {"test": 30, "validation": 15, "train": 60}  # commands
 ENOUGH_TEMPLATES = 6  # with fewer, the commands are split, not the templates
@@ -386,7 +391,7 @@ def tagged_words(command: Command, spaces: bool = True) -> tuple[list[str], list
         Whether the language puts spaces between words; else every character is a word.
     """
     words, tags, previous = [], [], None
-    for match in re.finditer(r"\w+|[^\w\s]" if spaces else r"\d+|[a-zA-Z]+|\S", command.text):
+    for match in re.finditer(WORD if spaces else CHARACTER, command.text):
         words.append(match[0])
         inside = [span for span in command.spans if span[0] <= match.start() < span[1]]
         span = next((span for span in inside if span[2] in TAGS), None)
