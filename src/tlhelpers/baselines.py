@@ -71,7 +71,7 @@ def fit_tfidf(
         The bag-of-words baseline.
     """
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(train["text"][:])
-    return fit_head(vectorizer.transform, train, validation, inverse_penalties)
+    return _fit_head(vectorizer.transform, train, validation, inverse_penalties)
 
 
 def fit_frozen(
@@ -109,10 +109,10 @@ def fit_frozen(
     def featurize(texts: Sequence[str]) -> NDArray[np.float32]:
         return vectors(tuple(texts))
 
-    return fit_head(featurize, train, validation, inverse_penalties)
+    return _fit_head(featurize, train, validation, inverse_penalties)
 
 
-def fit_head(
+def _fit_head(
     featurize: Callable[[Sequence[str]], Any],
     train: Dataset,
     validation: Dataset,
