@@ -136,6 +136,30 @@ def test_methods_tells_recorded_from_live():
     assert "new: this run 50.0%" in alt
 
 
+def test_groups_name_every_row_and_series():
+    rows = [
+        {
+            "language": language,
+            "method": method,
+            "accuracy": 0.5 + 0.1 * seed + 0.2 * (method == "b"),
+        }
+        for language in ("Hindi", "Greek")
+        for method in ("a", "b")
+        for seed in range(2)
+    ]
+    picture = plots.groups(
+        pd.DataFrame(rows), by="language", series="method", live={"Hindi": 0.51}, title="Two"
+    )
+    assert "Hindi: a 55.0%, b 75.0%, this run 51.0%" in picture.alt
+    assert "Greek: a 55.0%, b 75.0%" in picture.alt
+
+
+def test_groups_with_more_series_than_markers_are_refused():
+    data = pd.DataFrame({"by": ["x"] * 7, "method": list("abcdefg"), "accuracy": [0.5] * 7})
+    with pytest.raises(ValueError, match="six at most"):
+        plots.groups(data, by="by", series="method")
+
+
 def test_intervals_are_the_t_intervals_over_seeds():
     from tlhelpers.metrics import mean_interval
 
@@ -221,6 +245,11 @@ def test_table_escapes_what_its_cells_hold():
     assert "<script>" not in shown.body
     assert "<img" not in shown.body
     assert "&lt;b&gt;" in shown.body
+
+
+def test_table_lets_arabic_and_hebrew_run_from_the_right():
+    body = table(pd.DataFrame({"text": ["كم الساعة؟", "מה השעה?", "What time is it?"]})).body
+    assert body.count('dir="rtl"') == 2
 
 
 def test_table_shows_numbers_readably():

@@ -6,6 +6,7 @@ variables, because the reader switches between light and dark long after the pag
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -154,6 +155,9 @@ def _cell(tag: str, value: object, numeric: bool, scope: str = "") -> str:
     shown = _show(value)
     kind = ' class="tl-n"' if numeric else ' class="tl-long"' if len(shown) > 40 else ""
     of = f' scope="{scope}"' if scope else ""
+    # Arabic and Hebrew start on the right, and so do the numbers and full stops in between.
+    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in shown):
+        of += ' dir="rtl"'
     return f"<{tag}{of}{kind}>{escape(shown)}</{tag}>"
 
 

@@ -447,6 +447,77 @@ def methods(
     return Picture(figure, f"{title}; {_label(x, False)}. {'; '.join(reversed(said))}.")
 
 
+def groups(
+    summary: pd.DataFrame,
+    *,
+    by: str,
+    series: str,
+    x: str = "accuracy",
+    live: Mapping[str, float] | None = None,
+    title: str = "Groups compared",
+) -> Picture:
+    """Draw a row for each group and in it a marker with its interval for each series.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns `by`, `series` and `x`, one row a seed; or ``mean``, ``low`` and ``high`` already.
+    by, series : str
+        The columns that name the rows and the markers, for example ``"language"`` and
+        ``"method"``. Six series at most.
+    x : str
+        The score; accuracies and the like (0 to 1) are drawn in per cent.
+    live : mapping of group to score, optional
+        What the page just measured: drawn as a diamond.
+    title : str
+        What is compared.
+
+    Returns
+    -------
+    Picture
+        The groups from top to bottom by the mean of the series that comes first.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or there are more than six series.
+    """
+    points = intervals(summary, [by, series], x)
+    names = list(dict.fromkeys(points[series]))
+    if len(names) > len(MARKERS):
+        raise ValueError(f"{len(names)} series ({names}) are too many to tell apart: six at most")
+    first = points[points[series] == names[0]].sort_values("mean")
+    rows = [*dict.fromkeys([*first[by], *points[by]])]
+    live = dict(live or {})
+    percent = _percent(x, [*points["mean"], *live.values()])
+    inches = 1.7 + 0.32 * len(rows) + 0.25 * ((len(names) + bool(live)) // 2)
+    figure, ax = axes(title, _label(x, percent), "", height=inches, grid="both")
+    ax.set_ylabel(by)
+    said: dict[str, list[str]] = {row: [] for row in rows}
+    for i, name in enumerate(names):
+        colour, marker = COLOURS[i], MARKERS[i]
+        for point in points[points[series] == name].to_dict("records"):
+            height = rows.index(point[by])
+            if np.isfinite(point["low"]):
+                ends = [point["low"], point["high"]]
+                ax.plot(ends, [height, height], "-", color=colour, lw=3, alpha=0.5)
+            ax.plot(point["mean"], height, marker, color=colour, ms=7)
+            said[point[by]].append(f"{name} {_number(point['mean'], percent)}")
+        ax.plot([], [], marker, color=colour, ms=7, ls="-", lw=3, label=name)
+    for group, score in live.items():
+        ax.plot(score, rows.index(group), "D", mfc="none", mec=COLOURS[-1], mew=2, ms=10)
+        said[group].append(f"this run {_number(float(score), percent)}")
+    if live:
+        ax.plot([], [], "D", mfc="none", mec=COLOURS[-1], mew=2, ms=10, ls="", label="this run")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    if percent:
+        ax.xaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, handletextpad=0.5)
+    words = "; ".join(f"{row}: {', '.join(said[row])}" for row in reversed(rows))
+    return Picture(figure, f"{title}; {_label(x, False)}. {words}. Bars: 95 % intervals.")
+
+
 def learning_curves(
     summary: pd.DataFrame,
     *,
