@@ -153,6 +153,11 @@ def test_a_rank_below_one_has_no_scaling():
         lora.scaling(0, 8)
 
 
+def test_alpha_is_the_rate_of_B_under_adam():
+    assert lora.small_run(16, 0.01) == pytest.approx(lora.small_run(4, 0.04), rel=1e-6)
+    assert lora.small_run(16, 0.01) != pytest.approx(lora.small_run(4, 0.01), rel=1e-3)
+
+
 def test_dora_weight_is_the_merged_weight_of_peft():
     layer, A, B = adapted_linear(r=4, lora_alpha=6, use_dora=True)
     magnitude = layer.lora_magnitude_vector["default"].weight
@@ -227,6 +232,15 @@ def test_training_memory():
     assert lora.training_gigabytes(1_000_000_000, 1_000_000_000) == 16
     assert lora.training_gigabytes(1_000_000_000, 1_000_000) == pytest.approx(2.016)
     assert lora.training_gigabytes(1_000_000_000, 1_000_000, frozen_bits=4) == pytest.approx(0.516)
+
+
+def test_bill_of_a_published_model():
+    bill = lora.bill("meta-llama/Llama-2-7b-hf", 8, "query and value").set_index("what")["how much"]
+    assert bill["matrices adapted"] == "64 (q_proj, v_proj)"
+    assert bill["parameters trained"] == "4,194,304"
+    assert bill["share of the model"] == "0.062% of 6,738,415,616"
+    assert bill["adapter file, 16 bits"] == "8.4 MB"
+    assert bill["training all weights"] == "107.8 GB"
 
 
 # Four bits ---------------------------------------------------------------------------------------

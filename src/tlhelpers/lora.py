@@ -212,6 +212,43 @@ def scaling(rank: int, alpha: float, rank_stabilised: bool = False) -> float:
     return alpha / (math.sqrt(rank) if rank_stabilised else rank)
 
 
+def small_run(alpha: float, rate_of_B: float, rate_of_A: float = 0.01, steps: int = 100) -> float:
+    """Train the factors of one small layer with Adam, to see what alpha does.
+
+    Parameters
+    ----------
+    alpha : float
+        The factor before B A is ``alpha / 4``: the rank is 4.
+    rate_of_B, rate_of_A : float
+        Learning rate of each factor.
+    steps : int
+        Updates.
+
+    Returns
+    -------
+    float
+        The mean squared error that is left on a random linear task, 24 numbers in and 16 out; in
+        double precision, as the point is which settings agree.
+    """
+    generator = torch.Generator().manual_seed(0)
+    goal, x, start = (
+        torch.randn(*shape, generator=generator, dtype=torch.float64)
+        for shape in ((16, 24), (256, 24), (4, 24))
+    )
+    A = (start / 24**0.5).requires_grad_()
+    B = torch.zeros(16, 4, dtype=torch.float64, requires_grad=True)
+    # Adam divides by the gradient's size; eps, meant for tiny gradients, blurs that.
+    adam = torch.optim.Adam(
+        [{"params": A, "lr": rate_of_A}, {"params": B, "lr": rate_of_B}], eps=1e-12
+    )
+    for _ in range(steps):
+        adam.zero_grad()
+        loss = (x @ (scaling(4, alpha) * B @ A - goal).T).square().mean()
+        loss.backward()
+        adam.step()
+    return loss.item()
+
+
 def dora_weight(
     weight: Tensor, A: Tensor, B: Tensor, magnitude: Tensor, scaling: float = 1.0
 ) -> Tensor:
@@ -361,7 +398,10 @@ def lora_parameters(
         ``r * (d_in + d_out)`` for each adapted matrix (Hu et al. 2021, section 4.1); the head of a
         classifier, which is trained as well, is not counted.
     """
-    shapes = lora_shapes(model, targets)
+    return _parameters(lora_shapes(model, targets), rank, dora)
+
+
+def _parameters(shapes: pd.DataFrame, rank: int, dora: bool = False) -> int:
     each = rank * (shapes.d_in + shapes.d_out) + dora * shapes.d_out
     return int((each * shapes.matrices).sum())
 
@@ -391,6 +431,43 @@ def published(hub_id: str) -> nn.Module:
 
     decoder = configuration(hub_id).model_type in ("gpt2", "llama", "mistral")
     return meta_model(hub_id, task="causal" if decoder else None)
+
+
+@lru_cache(maxsize=64)
+def _published_shapes(hub_id: str, targets: str) -> tuple[int, pd.DataFrame]:
+    model = published(hub_id)
+    return sum(p.numel() for p in model.parameters()), lora_shapes(model, targets)
+
+
+def bill(hub_id: str, rank: int, targets: str) -> pd.DataFrame:
+    """Say what LoRA would train in a published model, and what that takes.
+
+    Parameters
+    ----------
+    hub_id : str
+        A key of :data:`tlhelpers.architectures.PUBLISHED`.
+    rank, targets
+        As for :func:`lora_parameters`.
+
+    Returns
+    -------
+    DataFrame
+        Two columns of text, for :func:`tlhelpers.table`.
+    """
+    total, shapes = _published_shapes(hub_id, targets)
+    trained = _parameters(shapes, rank)
+    names = ", ".join(dict.fromkeys(shapes.module))
+    memory = {bits: training_gigabytes(total, trained, bits) for bits in (16, 4)}
+    lines = {
+        "matrices adapted": f"{shapes.matrices.sum()} ({names})",
+        "parameters trained": f"{trained:,}",
+        "share of the model": f"{trained / total:.3%} of {total:,}",
+        "adapter file, 16 bits": f"{2 * trained / 1e6:,.1f} MB",
+        "training, frozen weights in 16 bits": f"{memory[16]:,.1f} GB",
+        "training, frozen weights in 4 bits": f"{memory[4]:,.1f} GB",
+        "training all weights": f"{training_gigabytes(total, total):,.1f} GB",
+    }
+    return pd.DataFrame(lines.items(), columns=["what", "how much"])
 
 
 # --------------------------------------------------------------------------------------------

@@ -158,3 +158,94 @@ def tokens_in_hours(
     """
     rate = peak_teraflops * 1e12 * utilisation / (4 * model_parameters(hub_id))
     return rate * hours * 3600 / 1e6
+
+
+def first_gradients(start: str) -> dict[str, bool]:
+    """Whether a gradient reaches each factor in the first step, by how the factors start."""
+    import torch
+
+    layer = _adapted_linear(4, 8)
+    a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    with torch.no_grad():
+        a.mul_(start != "both zero")
+        b.copy_(torch.randn_like(b) * (start == "both random"))
+    layer(torch.randn(5, 48)).square().mean().backward()
+    return {"A": bool((a.grad != 0).any()), "B": bool((b.grad != 0).any())}
+
+
+def hand_made_equals_peft(rank: int = 8, alpha: int = 16) -> dict[str, bool]:
+    """Whether output and gradients written out by hand are those of peft's layer (to 1e-4)."""
+    import torch
+
+    layer = _adapted_linear(rank, alpha)
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    w, s = layer.base_layer.weight, alpha / rank
+    a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    x, g = torch.randn(5, 48), torch.randn(5, 32)
+    theirs = torch.autograd.grad(layer(x), [a, b], g)
+    ours = [s * b.T @ g.T @ x, s * g.T @ x @ a.T]
+    return {
+        "output": torch.allclose(x @ w.T + s * x @ a.T @ b.T, layer(x), atol=1e-4),
+        "gradients": all(
+            torch.allclose(p, q, atol=1e-4) for p, q in zip(ours, theirs, strict=True)
+        ),
+    }
+
+
+def alpha_is_the_rate_of_b() -> bool:
+    """Whether Adam gives the same run with four times alpha as with four times the rate of B."""
+    import math
+
+    from tlhelpers.lora import small_run
+
+    return math.isclose(small_run(16, 0.01), small_run(4, 0.04), rel_tol=1e-6)
+
+
+def rank_stabilised_scaling(rank: int, alpha: float) -> float:
+    """Factor by which peft multiplies the update with ``use_rslora``."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=["0"], use_rslora=True)
+    model: Any = get_peft_model(torch.nn.Sequential(torch.nn.Linear(8, 8)), config)
+    return float(model.base_model.model[0].scaling["default"])
+
+
+def dora_equals_peft() -> bool:
+    """Whether DoRA's weight written out by hand is the merged weight of peft's layer."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from tlhelpers.lora import dora_weight
+
+    torch.manual_seed(0)
+    config = LoraConfig(
+        r=4, lora_alpha=8, target_modules=["0"], use_dora=True, init_lora_weights=False
+    )
+    model: Any = get_peft_model(torch.nn.Sequential(torch.nn.Linear(24, 16)), config)
+    layer = model.base_model.model[0]
+    a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    lengths = layer.lora_magnitude_vector["default"].weight
+    by_hand = dora_weight(layer.base_layer.weight, a, b, lengths, scaling=2)
+    layer.merge()
+    return bool(torch.allclose(by_hand, layer.base_layer.weight, atol=1e-6))
+
+
+def normal_float_levels() -> list[float]:
+    """Give the 16 levels of NF4, rounded to four places."""
+    from tlhelpers.lora import nf4_levels
+
+    return [round(level, 4) for level in nf4_levels().tolist()]
+
+
+def rounding_error(levels: str, block_size: int = 64) -> float:
+    """Percentage by which 4-bit rounding in blocks changes normally distributed weights."""
+    import torch
+
+    from tlhelpers import lora
+
+    weight = torch.randn(1024, 1024, generator=torch.Generator().manual_seed(0))
+    of = {"NF4": lora.nf4_levels, "evenly spaced": lora.uniform_levels}[levels]()
+    return float(
+        100 * (lora.round_to_levels(weight, of, block_size) - weight).norm() / weight.norm()
+    )
