@@ -92,3 +92,13 @@ def test_mean_pooling_is_the_mean_over_the_tokens_that_are_there():
 def test_embedding_something_else_than_a_list_of_texts_is_refused(encoder, texts):
     with pytest.raises(ValueError, match="list of texts"):
         embed(encoder, WordTokenizer(), texts)
+
+
+def test_a_class_without_training_texts_keeps_the_others_in_their_places():
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b", "c"])})
+    texts = [f"{'fine' if i % 2 else 'dull'} film {i}" for i in range(40)]
+    rows = Dataset.from_dict({"text": texts, "label": [2 * (i % 2) for i in range(40)]}, features)
+    classifier = fit_tfidf(rows, rows)
+    assert classifier.predict_proba(["fine film"]).shape == (1, 3)
+    assert classifier.predict_proba(["fine film"])[0].argmax() == 2
+    assert classifier.accuracy(rows) == 1.0

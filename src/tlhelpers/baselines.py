@@ -41,8 +41,13 @@ class LinearTextClassifier:
     inverse_penalty: float
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Give each text a probability for each class, shape ``(n, classes)``."""
-        return self.head.predict_proba(self.featurize(texts))
+        """Give each text a probability for each class, shape ``(n, classes)``.
+
+        A class that the training texts lack gets zero.
+        """
+        probabilities = np.zeros((len(texts), len(self.label_names)))
+        probabilities[:, self.head.classes_] = self.head.predict_proba(self.featurize(texts))
+        return probabilities
 
     def accuracy(self, data: Dataset) -> float:
         """Share of `data` (columns ``text`` and ``label``) that is classified correctly."""
