@@ -57,6 +57,13 @@ def test_rank_zero_takes_the_update_out_and_full_rank_keeps_it():
         torch.testing.assert_close(update.truncated(16), whole.detach(), atol=1e-6, rtol=1e-5)
 
 
+def test_a_negative_rank_keeps_what_the_positive_one_leaves_out():
+    start, end = torch.zeros(12, 9), torch.randn(12, 9, generator=torch.Generator().manual_seed(0))
+    update = lora.Update.between(start, end)
+    torch.testing.assert_close(update.truncated(2) + update.truncated(-2), end)
+    assert torch.linalg.matrix_rank(update.truncated(-2)) == 7
+
+
 def test_no_other_matrix_of_that_rank_is_nearer():
     start, end = torch.zeros(12, 9), torch.randn(12, 9, generator=torch.Generator().manual_seed(0))
     update = lora.Update.between(start, end)

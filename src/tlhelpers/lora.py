@@ -67,13 +67,16 @@ class Update:
         Parameters
         ----------
         rank : int
-            0 gives the matrix before training, k or more the one after it.
+            How many directions to keep, from the largest singular value down: 0 gives the matrix
+            before training, k or more the one after it. A negative number leaves so many out and
+            keeps the rest.
 
         Returns
         -------
         Tensor of shape (d_out, d_in)
         """
-        return self.start + self.left[:, :rank] * self.values[:rank] @ self.right[:rank]
+        kept = slice(rank) if rank >= 0 else slice(-rank, None)
+        return self.start + self.left[:, kept] * self.values[kept] @ self.right[kept]
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -131,7 +134,7 @@ def truncated(model: nn.Module, updates: Mapping[str, Update], rank: int) -> Ite
     updates : mapping
         From :func:`updates`.
     rank : int
-        0 takes the update out.
+        As for :meth:`Update.truncated`; 0 takes the update out.
     """
     layers = _linear_layers(model)
     whole = {name: layers[name].weight.detach().clone() for name in updates}
