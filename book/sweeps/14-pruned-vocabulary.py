@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gc
 import time
+from functools import cache
 
 import numpy as np
 import torch
+from datasets import DatasetDict
 
 import tlhelpers as tl
 from tlhelpers import multilingual
@@ -31,20 +33,24 @@ def points() -> list[dict]:
     ]
 
 
-def run(point: dict) -> dict[str, float]:
-    """Time training steps."""
-    commands = {
+@cache
+def _commands() -> dict[str, DatasetDict]:
+    return {
         language: tl.data("intents", profile="tiny", language=language, quiet=True)
         for language in DATASETS["intents"]["tiny"].languages
     }
-    train = commands["en"]["train"]
+
+
+def run(point: dict) -> dict[str, float]:
+    """Time training steps."""
+    train = _commands()["en"]["train"]
     model, tokenizer = tl.load(
         "multilingual", task="classification", labels=train, profile="tiny", seed=0, quiet=True
     )
     if point["vocabulary"] == "pruned":
         texts = [
             PREFIX + text
-            for splits in commands.values()
+            for splits in _commands().values()
             for split in splits.values()
             for text in split["text"]
         ]
