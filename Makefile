@@ -9,8 +9,8 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 # The first of these that is new enough makes the environment; `make PYTHON=/path/to/python` overrides it.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) no-python)
-# What the chapters need; `make test ASSETS=--all` also tests the assets that no chapter uses yet.
-ASSETS ?= encoder sentiment topics intents silver-tags
+# What the chapters need: fetched before they run, so that no page waits for a download.
+ASSETS ?= encoder sentiment multilingual topics intents sentiment-zh silver-tags
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
 
 .NOTPARALLEL:

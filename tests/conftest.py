@@ -15,7 +15,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import pytest
 
-from tests.guards import ALWAYS_FETCHED, Network, close_network, need_assets
+from tests.guards import DEFAULT_ASSETS, Network, close_network, need_assets
 from tests.miniature.build import build
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     Network.open = item.get_closest_marker("network") is not None
     marker = item.get_closest_marker("real_assets")
     if marker is not None:
-        need_assets(marker.args or ALWAYS_FETCHED)
+        need_assets(marker.args or DEFAULT_ASSETS)
 
 
 @pytest.fixture(autouse=True)
