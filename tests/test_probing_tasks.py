@@ -83,3 +83,20 @@ def test_examples_of_a_task_have_labels_and_are_no_more_than_asked():
     for name, chosen in rows.items():
         assert (words.split[chosen] == name).all()
         assert (words.labels["kind"][chosen] >= 0).all()
+
+
+def test_neighbours_are_near_and_of_other_sentences():
+    words = drawn(3)
+    vectors = np.random.default_rng(0).normal(size=(len(words.types), 8)).astype(np.float32)
+    twin = next(i for i in range(len(words.types)) if i // 4 == 2)  # of the third sentence
+    vectors[twin] = vectors[0] + 0.01
+    found = probing_tasks.neighbours(vectors, words, row=0, n=4)
+    assert len(found) == 4
+    assert found["word"][0].lower() == words.types[twin]
+    assert found["cosine"].is_monotonic_decreasing
+    assert found["cosine"][0] > 0.99
+
+
+def test_a_word_is_shown_with_a_few_others_around():
+    assert probing_tasks.in_context(list("abcdefgh"), 3, margin=1) == "… c d e …"
+    assert probing_tasks.in_context(list("ab"), 0) == "a b"

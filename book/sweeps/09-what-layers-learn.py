@@ -26,7 +26,7 @@ from tlhelpers import probing, probing_tasks
 NEWS = ("position", "length", "part of speech", "arc", "depth", "entity", "topic")
 TASKS = (*NEWS, "sentiment", "slot")
 LAYERS = {"encoder": 6, "random": 6, "multilingual": 12}
-COMPARED = ("position", "part of speech", "arc", "entity", "topic", "sentiment")
+COMPARED = ("position", "part of speech", "topic")
 WHOLE = ("length", "topic", "sentiment")
 KEPT = ["accuracy", "control", "selectivity", "accuracy_seen", "control_seen"]
 SEEDS = range(5)

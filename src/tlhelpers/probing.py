@@ -20,6 +20,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tlhelpers.assets import cache_folder, locked, made_whole
+from tlhelpers.device import choose_device
 from tlhelpers.progress import progress_bar
 
 INVERSE_PENALTIES = (0.001, 0.01, 0.1)
@@ -336,38 +337,36 @@ def fit_probes(
         The chosen probe of each layer.
     """
     y, truth = _as_labels(labels), _as_labels(validation_labels)
-    x, centre, scale = _standardised(features)
+    device = choose_device().value
+    x, centre, scale = _standardised(torch.from_numpy(features).to(device))
     layers, n, width = x.shape
     classes, tried = int(max(y.max(), truth.max())) + 1, len(inverse_penalties)
-    strength = torch.tensor([1 / (c * n) for c in inverse_penalties]).view(1, 1, tried, 1)
-    target = torch.from_numpy(y)
-    weight = torch.zeros(layers, width, tried, classes, requires_grad=True)
-    bias = torch.zeros(layers, 1, tried, classes, requires_grad=True)
+    strength = x.new_tensor([1 / (c * n) for c in inverse_penalties]).view(1, 1, tried, 1)
+    target = torch.from_numpy(y).to(device).view(1, n, 1).expand(layers, n, tried)
+    weight = x.new_zeros(layers, width, tried, classes).requires_grad_()
+    bias = x.new_zeros(layers, 1, tried, classes).requires_grad_()
 
     def loss() -> Tensor:
         logits = torch.bmm(x, weight.flatten(2)).view(layers, n, tried, classes) + bias
-        fit = _cross_entropy(logits, target.view(1, n, 1).expand(layers, n, tried))
+        fit = functional.cross_entropy(logits.flatten(0, -2), target.flatten())
         return fit * layers * tried + (strength * weight.square()).sum() / 2
 
     _minimise([weight, bias], loss, max_iter)
-    held_out = (torch.from_numpy(validation_features) - centre) / scale
     with torch.inference_mode():
+        held_out = (torch.from_numpy(validation_features).to(device) - centre) / scale
         logits = torch.bmm(held_out, weight.flatten(2)).view(layers, -1, tried, classes) + bias
-        right = (logits.argmax(-1) == torch.from_numpy(truth).view(1, -1, 1)).float().mean(1)
+        guessed = logits.argmax(-1).cpu()  # (L, M, penalties)
+    right = (guessed == torch.from_numpy(truth).view(1, -1, 1)).float().mean(1)
     best = right.argmax(1)  # (L,), the first of equals
     chosen = torch.arange(layers)
     return Probes(
-        weight.detach()[chosen, :, best],
-        bias.detach()[chosen, :, best],
-        centre,
-        scale,
+        weight.detach().cpu()[chosen, :, best],
+        bias.detach().cpu()[chosen, :, best],
+        centre.cpu(),
+        scale.cpu(),
         np.asarray(inverse_penalties, dtype=np.float64)[best.numpy()],
         right.max(1).values.double().numpy(),
     )
-
-
-def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return functional.cross_entropy(logits.flatten(0, -2), target.flatten())
 
 
 def _minimise(parameters: list[Tensor], loss: Callable[[], Tensor], max_iter: int) -> None:
@@ -389,8 +388,7 @@ def _minimise(parameters: list[Tensor], loss: Callable[[], Tensor], max_iter: in
     optimizer.step(closure)
 
 
-def _standardised(features: Floats) -> tuple[Tensor, Tensor, Tensor]:
-    x = torch.from_numpy(features)
+def _standardised(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     centre = x.mean(1, keepdim=True)
     scale = x.std(1, correction=0, keepdim=True).clamp(min=1e-6)
     return (x - centre) / scale, centre, scale

@@ -346,3 +346,56 @@ def baselines(
         "majority": float((truth == common).mean()),
         "lookup": float((truth == guessed).mean()),
     }
+
+
+def neighbours(
+    vectors: probing.Floats, words: WordsInContext, row: int, n: int = 5, margin: int = 3
+) -> pd.DataFrame:
+    """Find the words in context whose vectors are nearest to one of them.
+
+    Parameters
+    ----------
+    vectors : array of shape (N, C)
+        The words' vectors at one layer. They are standardised first: otherwise a few numbers that
+        are large for every word decide.
+    words : WordsInContext
+        The words.
+    row : int
+        Whose neighbours.
+    n : int
+        How many; at most one of each other sentence, none of its own.
+    margin : int
+        Words of context shown on each side.
+
+    Returns
+    -------
+    DataFrame
+        ``word``, ``in context``, and ``cosine`` of the angle between the two vectors, from -1 to 1.
+    """
+    places = [(s, place) for s, chosen in enumerate(words.positions) for place in chosen]
+    x = (vectors - vectors.mean(0)) / vectors.std(0).clip(min=1e-6)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    cosine = x @ x[row]
+    used, found = {places[row][0]}, []
+    for other in np.argsort(-cosine, kind="stable"):
+        sentence, place = places[other]
+        if sentence in used:
+            continue
+        used.add(sentence)
+        found.append(
+            {
+                "word": words.sentences[sentence][place],
+                "in context": in_context(words.sentences[sentence], place, margin),
+                "cosine": float(cosine[other]),
+            }
+        )
+        if len(found) == n:
+            break
+    return pd.DataFrame(found)
+
+
+def in_context(sentence: Sequence[str], place: int, margin: int = 3) -> str:
+    """Cut a word out of its sentence, with a few words on each side."""
+    first, last = max(place - margin, 0), min(place + margin + 1, len(sentence))
+    before, after = "… " if first else "", " …" if last < len(sentence) else ""
+    return before + " ".join(sentence[first:last]) + after
