@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -122,10 +122,35 @@ def updates(before: Mapping[str, Tensor], model: nn.Module) -> dict[str, Update]
 
 
 @contextmanager
-def truncated(model: nn.Module, updates: Mapping[str, Update], rank: int) -> Iterator[nn.Module]:
-    """Cut every matrix's update to a rank, and put the whole updates back afterwards.
+def replaced(model: nn.Module, matrices: Mapping[str, Tensor]) -> Iterator[nn.Module]:
+    """Put other weight matrices into a model, and its own back afterwards.
 
     What else was trained (biases, norms, embeddings, the head) stays as it is.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Changed until the ``with`` block ends.
+    matrices : mapping
+        Matrices of shape (d_out, d_in) by their module's name, as :func:`weights` gives them.
+    """
+    layers = _linear_layers(model)
+    own = {name: layers[name].weight.detach().clone() for name in matrices}
+    try:
+        with torch.no_grad():
+            for name, matrix in matrices.items():
+                _matrix(layers[name]).copy_(matrix)
+        yield model
+    finally:
+        with torch.no_grad():
+            for name, weight in own.items():
+                layers[name].weight.copy_(weight)
+
+
+def truncated(
+    model: nn.Module, updates: Mapping[str, Update], rank: int
+) -> AbstractContextManager[nn.Module]:
+    """Cut every matrix's update to a rank, and put the whole updates back afterwards.
 
     Parameters
     ----------
@@ -136,17 +161,7 @@ def truncated(model: nn.Module, updates: Mapping[str, Update], rank: int) -> Ite
     rank : int
         As for :meth:`Update.truncated`; 0 takes the update out.
     """
-    layers = _linear_layers(model)
-    whole = {name: layers[name].weight.detach().clone() for name in updates}
-    try:
-        with torch.no_grad():
-            for name, update in updates.items():
-                _matrix(layers[name]).copy_(update.truncated(rank))
-        yield model
-    finally:
-        with torch.no_grad():
-            for name, weight in whole.items():
-                layers[name].weight.copy_(weight)
+    return replaced(model, {name: update.truncated(rank) for name, update in updates.items()})
 
 
 def random_like(update: Update, seed: int = 0) -> Update:
