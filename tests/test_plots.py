@@ -258,6 +258,13 @@ def test_table_shows_numbers_readably():
         assert f">{word}<" in table(frame).body
 
 
+def test_table_shows_as_many_decimals_as_are_asked_for():
+    frame = pd.DataFrame({"mean": [0.1, 1.0], "seeds": [5, 5]})
+    for word in ("0.10", "1.00", "5"):
+        assert f">{word}<" in table(frame, digits=2).body
+    assert "1.00" in repr(table(frame, digits=2))
+
+
 def test_table_shows_row_names_where_they_mean_something():
     frame = pd.DataFrame({"x": [1]}, index=["base"])
     assert '<th scope="row">base</th>' in table(frame).body

@@ -103,17 +103,25 @@ class Html:
         return f'<div class="tl">{style()}{self.body}</div>'
 
 
-def table(data: pd.DataFrame, caption: str = "", *, index: bool | None = None) -> Html:
+def table(
+    data: pd.DataFrame,
+    caption: str = "",
+    *,
+    index: bool | None = None,
+    digits: int | None = None,
+) -> Html:
     """Show a small table; whatever the cells hold is escaped.
 
     Parameters
     ----------
     data : DataFrame
-        At most 200 rows. Floats are shown with three significant digits, large numbers with commas.
+        At most 200 rows. Large numbers are shown with commas.
     caption : str
         One line above the table that says what it shows.
     index : bool, optional
         Whether to show the row names; by default only where they are not just 0, 1, 2, ...
+    digits : int, optional
+        Show each float with as many decimals; by default with three significant digits.
 
     Returns
     -------
@@ -134,7 +142,9 @@ def table(data: pd.DataFrame, caption: str = "", *, index: bool | None = None) -
     head = "".join(_cell("th", name, n, scope="col") for name, n in columns)
     rows = [
         "".join(
-            _cell("th", value, n, scope="row") if named and i == 0 else _cell("td", value, n)
+            _cell("th", value, n, scope="row")
+            if named and i == 0
+            else _cell("td", value, n, digits=digits)
             for i, (value, n) in enumerate(zip(row, numeric, strict=True))
         )
         for row in shown.itertuples(index=False, name=None)
@@ -147,12 +157,14 @@ def table(data: pd.DataFrame, caption: str = "", *, index: bool | None = None) -
         f'<div class="tl-scroll" role="region" tabindex="0" aria-label="{label}">'
         f"<table>{top}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-    plain = shown.map(_show).to_string(index=False)
+    plain = shown.map(_show, digits=digits).to_string(index=False)
     return Html(html, f"{caption}\n{plain}" if caption else plain)
 
 
-def _cell(tag: str, value: object, numeric: bool, scope: str = "") -> str:
-    shown = _show(value)
+def _cell(
+    tag: str, value: object, numeric: bool, scope: str = "", digits: int | None = None
+) -> str:
+    shown = _show(value, digits)
     kind = ' class="tl-n"' if numeric else ' class="tl-long"' if len(shown) > 40 else ""
     of = f' scope="{scope}"' if scope else ""
     # Arabic and Hebrew start on the right, and so do the numbers and full stops in between.
@@ -161,7 +173,7 @@ def _cell(tag: str, value: object, numeric: bool, scope: str = "") -> str:
     return f"<{tag}{of}{kind}>{escape(shown)}</{tag}>"
 
 
-def _show(value: Any) -> str:  # noqa: ANN401 -- a cell can hold anything
+def _show(value: Any, digits: int | None = None) -> str:  # noqa: ANN401 -- can be anything
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):
@@ -170,6 +182,8 @@ def _show(value: Any) -> str:  # noqa: ANN401 -- a cell can hold anything
         return f"{value:,}"
     if isinstance(value, float | np.floating):
         number = float(value)
+        if digits is not None:
+            return f"{number:,.{digits}f}"
         return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
     return str(value)
 
