@@ -2,10 +2,10 @@
 
 A seed draws the articles, reviews and commands, the words that are asked about, and the random
 labels of the control tasks. Each probe of each layer and each control task chooses among the same
-three penalties on its own validation words. Three models answer: the small encoder, the same
-network with random weights, and a multilingual encoder of twelve layers. For the small encoder,
-whole sentences are asked too: the mean of their token vectors. Last, the small encoder is
-fine-tuned on the sentiment of 500 reviews, and what changed is measured layer by layer.
+three penalties on its own validation words. Two models answer: the small encoder, and the same
+network with random weights. For the small encoder, whole sentences are asked too: the mean of their
+token vectors. Last, the small encoder is fine-tuned on the sentiment of 500 reviews, and what
+changed is measured layer by layer.
 
 The probes of all layers are fitted in one run, so the time of the first layer's point is that of
 all of them.
@@ -25,9 +25,9 @@ from tlhelpers import probing, probing_tasks
 
 NEWS = ("position", "length", "part of speech", "arc", "depth", "entity", "topic")
 TASKS = (*NEWS, "sentiment", "slot")
-LAYERS = {"encoder": 6, "random": 6, "multilingual": 12}
+LAYERS = {"encoder": 6, "random": 6}
 COMPARED = ("position", "part of speech", "topic")
-WHOLE = ("length", "topic", "sentiment")
+WHOLE = ("length", "topic")
 KEPT = ["accuracy", "control", "selectivity", "accuracy_seen", "control_seen"]
 SEEDS = range(5)
 FINE_TUNING = {"learning_rate": 2e-4, "epochs": 3, "batch_size": 32}
@@ -44,7 +44,6 @@ def points() -> list[dict]:
             for point in _by_layer("encoder", ["sentiment"])
             if point["layer"] > 0
         ),
-        *_probed("multilingual", COMPARED),
     ]
 
 

@@ -363,7 +363,7 @@ def neighbours(
     row : int
         Whose neighbours.
     n : int
-        How many; at most one of each other sentence, none of its own.
+        How many; at most one of each sentence.
     margin : int
         Words of context shown on each side.
 
@@ -371,13 +371,15 @@ def neighbours(
     -------
     DataFrame
         ``word``, ``in context``, and ``cosine`` of the angle between the two vectors, from -1 to 1.
+        The word itself comes first.
     """
     places = [(s, place) for s, chosen in enumerate(words.positions) for place in chosen]
     x = (vectors - vectors.mean(0)) / vectors.std(0).clip(min=1e-6)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     cosine = x @ x[row]
-    used, found = {places[row][0]}, []
-    for other in np.argsort(-cosine, kind="stable"):
+    used: set[int] = set()
+    found = []
+    for other in (row, *np.argsort(-cosine, kind="stable")):
         sentence, place = places[other]
         if sentence in used:
             continue
@@ -389,7 +391,7 @@ def neighbours(
                 "cosine": float(cosine[other]),
             }
         )
-        if len(found) == n:
+        if len(found) == n + 1:
             break
     return pd.DataFrame(found)
 
