@@ -247,9 +247,11 @@ def layer_vectors(
     tokenizer: PreTrainedTokenizerBase,
     texts: Sequence[str],
     *,
-    batch_size: int = 64,
+    batch_size: int = 32,
 ) -> NDArray[np.float32]:
     """Embed texts at every layer: the mean over the tokens of each.
+
+    Texts of similar length share a batch, so that little is computed for padding.
 
     Parameters
     ----------
@@ -264,20 +266,28 @@ def layer_vectors(
     -------
     numpy.ndarray
         Shape ``(L + 1, N, C)``: the embedding layer, then the L layers.
+
+    Raises
+    ------
+    ValueError
+        If there is no text.
     """
     model.eval()
-    parts = []
+    shortest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    vectors: NDArray[np.float32] | None = None
     for start in range(0, len(texts), batch_size):
+        rows = shortest_first[start : start + batch_size]
         batch = tokenizer(
-            list(texts[start : start + batch_size]),
-            padding=True,
-            truncation=True,
-            return_tensors="pt",
+            [texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt"
         ).to(model.device)
         hidden = model(**batch, output_hidden_states=True).hidden_states  # L + 1 of (B, T, C)
-        pooled = [pool(states, batch["attention_mask"], "mean") for states in hidden]
-        parts.append(torch.stack(pooled).float().cpu().numpy())  # (L + 1, B, C)
-    return np.concatenate(parts, axis=1)
+        if vectors is None:
+            vectors = np.empty((len(hidden), len(texts), hidden[0].shape[-1]), dtype=np.float32)
+        for layer, states in enumerate(hidden):
+            vectors[layer, rows] = pool(states, batch["attention_mask"], "mean").float().cpu()
+    if vectors is None:
+        raise ValueError("layer_vectors needs a list of texts with at least one text")
+    return vectors
 
 
 @torch.inference_mode()
