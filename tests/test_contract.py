@@ -371,3 +371,13 @@ def test_the_executed_chapter_keeps_the_contract(slug):
     assert page.chapter.executed is not None, f"execute it: python -m tools.execute {slug[:2]}"
     found = problems(page)
     assert not found, "\n".join(found)
+
+
+def test_every_chapter_of_the_book_is_set_up_in_the_same_way():
+    """The line that installs on Colab, above all: one chapter left behind would not run there."""
+    first = {}
+    for path in sorted((BOOK.root / "notebooks").glob("[0-9]*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        first[path.stem] = [cell.source for cell in cells if cell.cell_type == "code"][:3]
+    assert len(first) >= 4
+    assert len({tuple(cells) for cells in first.values()}) == 1, first
