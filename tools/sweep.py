@@ -13,8 +13,8 @@ A sweep is a file book/sweeps/NN-slug.py with
 and, if it wants, TOLERANCE = {"accuracy": 0.02} for --sample, and NOT_COMPARED = ("seconds",) for
 values, such as times, that another machine need not reach.
 
-Points that only choose a setting on validation data say stage="tune" and need a single seed; what
-they chose stands in CHOSEN = {method: learning_rate}, which a test compares with them.
+Points that only choose a setting on validation data say stage="tune". One seed may do; of several
+the mean decides. What they chose stands in CHOSEN = {method: learning_rate}, and a test compares.
 
 Each point is stored as it ends, so a stopped sweep goes on where it was. Points of different code
 are never mixed: what run() reaches in the file is hashed. points() may grow.
@@ -67,6 +67,13 @@ class SweepError(RuntimeError):
 def limit_minutes(name: str) -> int:
     """Return how long a sweep may take on two cores."""
     return 60 if int(name[:2]) in LONG_CHAPTERS else 20
+
+
+def two_core_minutes(content: Mapping[str, Any]) -> float:
+    """Return how long a recorded sweep took; a point measured on one thread counts half."""
+    threads = [environment["threads"] for environment in content["environments"]]
+    seconds = sum(p["seconds"] * threads[p["environment"]] / 2 for p in content["points"])
+    return seconds / 60
 
 
 def find_sweeps(wanted: list[str], folder: Path = SWEEPS) -> list[Path]:
@@ -244,8 +251,8 @@ def run_sweep(
             write_content(target, content)
             bar.update()
         bar.close()
-    total = sum(entry["seconds"] for entry in content["points"]) / 60
-    print(f"{path.stem}: {len(content['points'])} points, {total:.1f} min in all")
+    total = two_core_minutes(content)
+    print(f"{path.stem}: {len(content['points'])} points, {total:.1f} min of two cores in all")
     if total > limit_minutes(path.stem):
         print(
             f"  over its limit of {limit_minutes(path.stem)} min: use fewer points or smaller ones"

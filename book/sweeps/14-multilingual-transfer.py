@@ -1,16 +1,14 @@
 """Chapter 14: what English labels teach about other languages, over five seeds.
 
-Stages: "tune" (the learning rate of full fine-tuning, on English validation commands, seed 0),
-"intents" (which of 22 things a voice command asks for), "slots" (which words name a room, a time,
-...), "sentiment" (English film sentences, Chinese review clauses), "nouns" and "sentences" (is the
-nearest neighbour the translation? at each layer), "animals" (animal or not, learnt from English
-nouns), "pieces" (how the tokenizer cuts each language).
+Stages: "intents" (which of 22 things a voice command asks for), "slots" (which words name a room,
+a time, ...), "sentiment" (English film sentences, Chinese review clauses), "nouns" and "sentences"
+(is the nearest neighbour the translation? at each layer), "animals" (animal or not, learnt from
+English nouns), "pieces" (how the tokenizer cuts each language).
 
 A seed draws the labelled examples; in "nouns", "sentences" and "animals" it draws which ones take
 part. Validation and test texts stay the same. Nothing is chosen on another language than English:
-linear classifiers take one of four penalties and full fine-tuning one of four rates by English
-validation texts. Only "own", the classifier trained on a language's own labels, uses that
-language's validation texts.
+classifiers take one of four penalties by English validation texts. Only "own", the classifier
+trained on a language's own labels, uses that language's validation texts.
 
 Tests hold the commands whose intent is among those that the English training commands have.
 """
@@ -32,18 +30,12 @@ from tlhelpers.profiles import DATASETS
 
 LANGUAGES = DATASETS["intents"]["tiny"].languages
 ABROAD = [language for language in LANGUAGES if language != "en"]
-FEW = ("en", "de", "hi", "ar", "zh-CN", "ko")  # where a point takes minutes
-RATES = {"full": [1e-4, 2e-4, 4e-4, 8e-4]}
-CHOSEN = {"full": 2e-4}
+FEW = ("en", "de", "hi", "ar", "zh-CN", "ko")  # for slots, and for fewer or more labels
 SEEDS = range(5)
-FULL_SEEDS = range(5)
 LABELS = 500
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 PREFIX = "query: "
-EPOCHS = {"intents": 4, "sentiment": 2}
 MAX_LENGTH = 64
-BATCH_SIZE = 16
-FULL_TEST = 300  # commands a language that the fine-tuned model is tested on, the first ones
 POOL = 15  # texts among which the translation has to be found
 
 
@@ -64,16 +56,6 @@ def points() -> list[dict]:
         for seed in SEEDS
     ]
     animals = [{"stage": "animals", "seed": seed} for seed in range(20)]
-    tune = [
-        {"stage": "tune", "method": "full", "labels": LABELS, "learning_rate": rate, "seed": 0}
-        for rate in RATES["full"]
-    ]
-    full = [
-        {"stage": "intents", "method": "full", "labels": LABELS, "learning_rate": CHOSEN["full"]}
-        | {"language": language, "seed": seed}
-        for seed in FULL_SEEDS
-        for language in FEW
-    ]
     sentiment = [
         {"stage": "sentiment", "method": method, "labels": LABELS, "language": language}
         | {"seed": seed}
@@ -98,7 +80,7 @@ def points() -> list[dict]:
         for seed in SEEDS
         for language in FEW
     ]
-    return [*intents, *pieces, *nearest, *animals, *tune, *sentiment, *more_labels, *slots, *full]
+    return [*intents, *pieces, *nearest, *animals, *sentiment, *more_labels, *slots]
 
 
 def run(point: dict) -> dict[str, float]:
@@ -114,13 +96,6 @@ def run(point: dict) -> dict[str, float]:
         return _slots(method, point["language"], point["labels"], point["seed"])
     if stage == "sentiment":
         return _sentiment(method, point["language"], point["labels"], point["seed"])
-    if method == "full":
-        rate = point["learning_rate"]
-        model, ids, validation_accuracy = _fine_tuned(point["labels"], rate, point["seed"])
-        if stage == "tune":
-            return {"validation_accuracy": validation_accuracy}
-        test = ids(_first(_commands(point["language"])["test"], FULL_TEST))
-        return {"accuracy": tl.evaluate(model, test, tokenizer=ids.tokenizer)["accuracy"]}
     return _intents(method, point["language"], point["labels"], point["seed"])
 
 
@@ -219,56 +194,6 @@ def _intents(method: str, language: str, labels: int, seed: int) -> dict[str, fl
     }
 
 
-# ---- full fine-tuning on English commands
-
-
-class _Ids:
-    """Tokenise a split with the pruned tokenizer."""
-
-    def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401
-        self.tokenizer = tokenizer
-
-    def __call__(self, split: Dataset) -> Dataset:
-        texts = [PREFIX + text for text in split["text"]]
-        ids = self.tokenizer(texts, truncation=True, max_length=MAX_LENGTH)
-        columns = {name: ids[name] for name in ("input_ids", "attention_mask")}
-        return Dataset.from_dict({**columns, "labels": split["label"][:]})
-
-
-@cache
-def _fine_tuned(labels: int, learning_rate: float, seed: int) -> Any:  # noqa: ANN401
-    train = _commands("en")["train"]
-    model, tokenizer = tl.load(
-        "multilingual", task="classification", labels=train, profile="tiny", seed=seed, quiet=True
-    )
-    texts = [
-        PREFIX + text
-        for language in LANGUAGES
-        for split in _commands(language).values()
-        for text in split["text"]
-    ]
-    model, tokenizer = multilingual.prune_vocabulary(model, tokenizer, texts)
-    ids = _Ids(tokenizer)
-    rows = np.random.default_rng(seed).permutation(len(train))[:labels]
-    result = tl.fit(
-        model,
-        ids(train.select(rows)),
-        ids(_commands("en")["validation"]),
-        tokenizer=tokenizer,
-        learning_rate=learning_rate,
-        epochs=EPOCHS["intents"],
-        batch_size=BATCH_SIZE,
-        best_metric="accuracy",
-        seed=seed,
-        progress=False,
-    )
-    return result.model, ids, float(result.history["validation_accuracy"].max())
-
-
-def _first(split: Dataset, rows: int) -> Dataset:
-    return split.select(range(min(rows, len(split))))
-
-
 # ---- sentiment
 
 
@@ -310,7 +235,7 @@ def _sentiment(method: str, language: str, labels: int, seed: int) -> dict[str, 
 def _words(language: str, name: str) -> Any:  # noqa: ANN401
     """Words, tags and one vector a word (its first piece) of a split."""
     split = tl.data("ner-multilingual", profile="tiny", language=language, quiet=True)[name]
-    split = _first(split, 200 if name == "test" else 800)
+    split = split.take(min(200 if name == "test" else 800, len(split)))
     vectors = multilingual.word_vectors(*_encoder(), split["tokens"][:], prefix=PREFIX)
     names = split.features["tags"].feature.names
     return vectors, [np.array(tags) for tags in split["tags"]], names

@@ -28,7 +28,7 @@ def points() -> list[dict]:
     """List the points."""
     return [
         {"vocabulary": vocabulary, "seed": seed}
-        for seed in range(2)
+        for seed in range(5)
         for vocabulary in ("whole", "pruned")
     ]
 
