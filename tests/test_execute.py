@@ -245,8 +245,10 @@ def test_outputs_are_not_put_on_a_cell_that_changed():
 def test_stopping_leaves_no_kernel_behind(project, sent):
     write_chapter(project, "print('started', flush=True)\nwhile True: pass")
     code = (
-        "import sys; from pathlib import Path; from tools import execute; "
+        "import signal, sys; from pathlib import Path; from tools import execute; "
         "from tools.project import Project; "
+        # A shell starts background jobs with Ctrl-C ignored, and these tests may run in one.
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"sys.exit(execute.main([], Project(Path({str(project.root)!r}))))"
     )
     process = subprocess.Popen(

@@ -796,6 +796,7 @@ class _Run:
             if self.accelerator.num_processes > 1 and self.folder is None:
                 for tensor in checkpoints.weights(self.model, self.names.values()).values():
                     distributed.broadcast(tensor, 0)
+        self.accelerator.wait_for_everyone()  # all have read BEST before it is removed
         if self.folder is not None and self.accelerator.is_main_process:
             self.write({"model": checkpoints.weights(self.model, self.names.values())}, {})
             (self.folder / BEST).unlink(missing_ok=True)  # the finished checkpoint holds the same
