@@ -63,7 +63,7 @@ def close_network() -> Callable[[], None]:
 
 def need_assets(names: Iterable[str]) -> None:
     """Skip where assets are not in the cache; fail in CI, which fetches all before the tests."""
-    from tlhelpers.assets import is_fetched
+    from tlhelpers.assets.fetching import is_fetched
 
     missing = [name for name in names if not is_fetched(name)]
     if not missing:

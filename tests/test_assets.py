@@ -25,9 +25,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-from tlhelpers import assets
-from tlhelpers.asset_table import ASSETS, Asset, Source
-from tlhelpers.assets import AssetError, fetch, verify
+from tlhelpers.assets import fetching as assets
+from tlhelpers.assets.fetching import AssetError, fetch, verify
+from tlhelpers.assets.table import ASSETS, Asset, Source
 
 TEXT = b"A text that the book needs.\n"
 NOISE = bytes(os.urandom(300_000))  # does not compress: the archive is as long as this, or longer
@@ -544,8 +544,8 @@ def in_another_process(source: Source, *lines: str) -> subprocess.Popen:
     """Start Python with the asset "made" registered; it sees the same index and cache."""
     program = f"""
         import json, sys
-        from tlhelpers import assets
-        from tlhelpers.assets import Asset, AssetError, Source, fetch
+        from tlhelpers.assets import fetching as assets
+        from tlhelpers.assets.fetching import Asset, AssetError, Source, fetch
         fields = json.loads({json.dumps(source.__dict__)!r})
         fields["members"] = tuple(fields["members"])
         assets.ASSETS["made"] = Asset("made", "", "", "", "", (Source(**fields),))

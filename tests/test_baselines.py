@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from transformers import BertConfig, BertModel
 
 from tlhelpers.baselines import fit_frozen, fit_tfidf
-from tlhelpers.embeddings import embed, pool
+from tlhelpers.vectors import embed, pool
 
 FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["negative", "positive"])})
 

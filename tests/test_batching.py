@@ -12,7 +12,7 @@ from tests.tiny_models import (
     tiny_tagger,
     tiny_tokenizer,
 )
-from tlhelpers.batching import count_labels, encode, epoch_order, length_order
+from tlhelpers.training.batching import count_labels, encode, epoch_order, length_order
 
 
 @pytest.fixture(scope="module")

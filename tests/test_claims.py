@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tlhelpers import claims
-from tlhelpers.claims import LedgerError, load_ledger, settle
-from tlhelpers.results import ResultsError
+from tlhelpers.evidence import claims
+from tlhelpers.evidence.claims import LedgerError, load_ledger, settle
+from tlhelpers.evidence.recorded import ResultsError
 from tools.prose_numbers import bare_phrases, unbacked_phrases
 from tools.sweep import write_content
 

@@ -9,8 +9,9 @@ from types import ModuleType
 import pytest
 
 import tlhelpers
-from tlhelpers import assets, cli
-from tlhelpers.assets import ASSETS, AssetError
+from tlhelpers import cli
+from tlhelpers.assets import fetching as assets
+from tlhelpers.assets.fetching import ASSETS, AssetError
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def test_help_does_not_wait_for_heavy_libraries():
     program = "import sys; from tlhelpers import cli; cli._parser([]); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     loaded = set(done.stdout.split())
-    assert "tlhelpers.assets" in loaded
+    assert "tlhelpers.assets.fetching" in loaded
     assert not loaded & {"torch", "transformers", "numpy", "requests", "pypi_simple"}
 
 
@@ -151,7 +152,7 @@ def test_a_wrong_name_is_found_before_anything_is_fetched(asked, capsys):
 
 
 def test_fetch_decodes_a_model_too(monkeypatch, capsys):
-    from tlhelpers import decoding
+    from tlhelpers.pretrained import from_assets as decoding
 
     monkeypatch.setattr(cli, "fetch", lambda name, **_: Path("raw"))
     monkeypatch.setattr(decoding, "decoder_folder", lambda: Path("for transformers"))

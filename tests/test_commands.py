@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tlhelpers.commands import (
+from tlhelpers.corpora.voice_commands import (
     INTENTS,
     PER_INTENT,
     TAG_NAMES,
@@ -14,7 +14,7 @@ from tlhelpers.commands import (
     command_splits,
     tagged_words,
 )
-from tlhelpers.profiles import DATASETS
+from tlhelpers.roles import DATASETS
 
 hassil = pytest.importorskip("hassil")
 templates = pytest.mark.real_assets("intents")
@@ -119,7 +119,7 @@ def test_the_languages_of_the_role_are_those_with_words():
 @pytest.mark.slow
 @pytest.mark.parametrize("language", sorted(WORDS))
 def test_a_language_has_commands_of_most_intents(language):
-    from tlhelpers.assets import fetch
+    from tlhelpers.assets.fetching import fetch
 
     splits = command_splits(fetch("intents"), language)
     assert splits["train"].features["label"].names == list(INTENTS.values())

@@ -7,7 +7,7 @@ import jupytext
 import nbformat
 import pytest
 
-from tlhelpers.ledger_entries import load_ledger
+from tlhelpers.evidence.ledger import load_ledger
 from tools import contract
 from tools.chapter_text import CodeCell, read_chapter
 from tools.contract import Page, problems

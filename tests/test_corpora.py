@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from tlhelpers.asset_corpora import rated_sentences
-from tlhelpers.corpora import (
+from tlhelpers.corpora.by_role import (
     COLUMNS,
     data,
     drop_near_duplicates,
@@ -15,7 +14,8 @@ from tlhelpers.corpora import (
     sample,
     split_off,
 )
-from tlhelpers.profiles import DATASETS
+from tlhelpers.corpora.from_assets import rated_sentences
+from tlhelpers.roles import DATASETS
 
 movie_sentences = pytest.mark.real_assets("sentiment")
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tlhelpers.ledger_entries import LedgerError, load_ledger
+from tlhelpers.evidence.ledger import LedgerError, load_ledger
 from tools.coverage import count_table, find_gaps, main, read_units, unit_lines
 
 ENTRY = """

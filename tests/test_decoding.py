@@ -11,8 +11,8 @@ from gguf.quants import dequantize, quantize
 from safetensors.numpy import save_file
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from tlhelpers import decoding
-from tlhelpers.assets import AssetError, fetch, write_manifest
+from tlhelpers.assets.fetching import AssetError, fetch, write_manifest
+from tlhelpers.pretrained import from_assets as decoding
 
 HIDDEN, LAYERS, HEADS, FEED_FORWARD, POSITIONS = 32, 2, 2, 64, 16
 PIECES = [

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from tlhelpers import plots, widgets
-from tlhelpers.display import Html
+from tlhelpers.visuals import plots, widgets
+from tlhelpers.visuals.tables import Html
 
 
 class Elements(HTMLParser):

@@ -3,7 +3,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForMaskedLM
 
 from tests.tiny_models import bert_config, tiny_classifier, tiny_tagger
-from tlhelpers.first_token import READ_THE_FIRST_TOKEN, first_token_only
+from tlhelpers.training.first_token import READ_THE_FIRST_TOKEN, first_token_only
 
 SMALL = {
     "vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,

@@ -4,7 +4,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tlhelpers.ledger_entries import load_ledger
+from tlhelpers.evidence.ledger import load_ledger
 from tools.ledger_pages import SLUGS, claims_page, escape, settle_all, write_pages
 from tools.project import UserError
 from tools.sweep import write_content

@@ -5,8 +5,8 @@ import re
 import nbformat
 import pytest
 
+from tlhelpers.evidence.recorded import recorded
 from tlhelpers.metrics import prediction_interval
-from tlhelpers.results import recorded
 from tools.project import Project
 
 INTENTS = {"stage": "intents", "method": "frozen", "labels": 500, "value": "comparable_accuracy"}

@@ -9,8 +9,8 @@ from peft import LoraConfig
 from torch import nn
 
 from tests.tiny_models import reviews, tiny_causal_model, tiny_classifier, tiny_tokenizer
-from tlhelpers import lora
-from tlhelpers.training import fit
+from tlhelpers.subjects import lora
+from tlhelpers.training.fit import fit
 
 
 def shifted_classifier(seed=0):

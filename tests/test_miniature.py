@@ -12,8 +12,8 @@ import pytest
 from tests.miniature.build import build, environment
 from tests.miniature.checkpoints import hub_ids
 from tests.miniature.datasets import MAKERS
-from tlhelpers.architectures import PUBLISHED
-from tlhelpers.profiles import DATASETS, MODELS
+from tlhelpers.pretrained.published import PUBLISHED
+from tlhelpers.roles import DATASETS, MODELS
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from transformers import BertConfig
 
-from tlhelpers.architectures import PUBLISHED, configuration
-from tlhelpers.models import class_names, count_parameters, load, meta_model
+from tlhelpers.pretrained.models import class_names, count_parameters, load, meta_model
+from tlhelpers.pretrained.published import PUBLISHED, configuration
 
 encoder = pytest.mark.real_assets("encoder")
 LABELS = ["negative", "positive"]

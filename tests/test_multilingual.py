@@ -11,8 +11,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobe
 from transformers import XLMRobertaConfig as XLMRConfig
 
 from tests.tiny_models import tiny_masked_model, tiny_tokenizer
-from tlhelpers.embeddings import embed
-from tlhelpers.multilingual import (
+from tlhelpers.subjects.multilingual import (
     LANGUAGES,
     cosine_similarity,
     describe_pieces,
@@ -24,6 +23,7 @@ from tlhelpers.multilingual import (
     translations,
     word_vectors,
 )
+from tlhelpers.vectors import embed
 
 PIECES = ["▁", *"abcdefghij", "▁a", "▁ab", "ab", "abc", "▁cab", "de", "▁de", "def", "hi", "▁hi"]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -161,7 +161,7 @@ def test_pruning_needs_texts():
 
 @pytest.mark.real_assets
 def test_the_multilingual_encoder_pruned_is_the_same_encoder():
-    from tlhelpers.models import load
+    from tlhelpers.pretrained.models import load
 
     model, tokenizer = load("multilingual", profile="tiny", quiet=True)
     table = translations()
@@ -276,7 +276,7 @@ def test_a_kind_that_the_dictionary_lacks_is_named():
 
 
 def test_vowel_signs_stay_with_their_letters():
-    from tlhelpers.commands import Command, tagged_words
+    from tlhelpers.corpora.voice_commands import Command, tagged_words
 
     words, tags = tagged_words(Command("रसोई के पंखे", ((0, 4, "area"),)))
     assert words == ["रसोई", "के", "पंखे"]

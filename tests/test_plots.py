@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from tlhelpers import plots
-from tlhelpers.display import INK, PALETTE, Html, highlight, show_mistakes, table
+from tlhelpers.visuals import plots
+from tlhelpers.visuals.tables import INK, PALETTE, Html, highlight, show_mistakes, table
 
 DARK_PAGES = {"Jupyter Book": "#14181e", "JupyterLab": "#111111", "Colab": "#383838"}
 

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from transformers import BertModel
 
 from tests.tiny_models import bert_config, tiny_tokenizer
-from tlhelpers import probing
+from tlhelpers.subjects import probing
 
 SENTENCES = [
     ["the", "film", "was", "very", "good"],

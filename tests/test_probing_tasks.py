@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tlhelpers import probing_tasks
+from tlhelpers.subjects import probing_tasks
 
 SPLITS = probing_tasks.SPLITS
 

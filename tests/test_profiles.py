@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import tlhelpers as tl
-from tlhelpers.architectures import PUBLISHED
-from tlhelpers.profiles import DATASETS, MODELS, Profile, by_profile, current, resolve, source
+from tlhelpers.pretrained.published import PUBLISHED
+from tlhelpers.profiles import Profile, by_profile, current, resolve
+from tlhelpers.roles import DATASETS, MODELS, source
 
 
 @pytest.fixture(autouse=True)

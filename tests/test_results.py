@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tlhelpers.results import Recorded, ResultsError, read_content, recorded
+from tlhelpers.evidence.recorded import Recorded, ResultsError, read_content, recorded
 from tools.sweep import RESULTS, limit_minutes, two_core_minutes, write_content
 
 POINTS = [

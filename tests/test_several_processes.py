@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.tiny_models import reviews, tiny_classifier, tiny_tokenizer
-from tlhelpers.training import fit, predict
+from tlhelpers.training.fit import fit, predict
 
 ROOT = Path(__file__).parents[1]
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -25,8 +25,8 @@ SCRIPT = """
     from transformers import DataCollatorForLanguageModeling
     from tests.test_several_processes import HOW, NO_DROPOUT
     from tests.tiny_models import *
-    from tlhelpers import training
-    from tlhelpers.training import fit, predict
+    from tlhelpers.training.fit import fit as training
+    from tlhelpers.training.fit import fit, predict
 
     folder, tokenizer, rank = sys.argv[1], tiny_tokenizer(), os.environ["RANK"]
     how = dict(

@@ -1,6 +1,6 @@
 import pytest
 
-from tlhelpers import silver_tags
+from tlhelpers.corpora import silver_tags
 
 pytestmark = pytest.mark.real_assets("silver-tags")
 

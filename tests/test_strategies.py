@@ -4,7 +4,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AlbertConfig, AlbertForSequenceClassification, Trainer, TrainingArguments
 
 from tests.tiny_models import tiny_causal_model, tiny_classifier, tiny_masked_model, tiny_seq2seq
-from tlhelpers.strategies import (
+from tlhelpers.training.layers import (
     freeze,
     layer_groups,
     parameter_groups,

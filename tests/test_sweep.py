@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tlhelpers.results import ResultsError, read_content, recorded
+from tlhelpers.evidence.recorded import ResultsError, read_content, recorded
 from tools import sweep
 from tools.sweep import SWEEPS, SweepError, run_sweep, sample
 

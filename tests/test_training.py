@@ -24,9 +24,9 @@ from tests.tiny_models import (
     tiny_tagger,
     tiny_tokenizer,
 )
-from tlhelpers import strategies
-from tlhelpers.batching import encode
-from tlhelpers.training import Settings, evaluate, fit, predict
+from tlhelpers.training import layers as strategies
+from tlhelpers.training.batching import encode
+from tlhelpers.training.fit import Settings, evaluate, fit, predict
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 QUICK = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 16, "progress": False}
@@ -410,7 +410,7 @@ SCRIPT = """
     sys.path.insert(0, {root!r})
     import torch
     from tests.tiny_models import *
-    from tlhelpers.training import fit
+    from tlhelpers.training.fit import fit
 
     folder, die_at, how = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 

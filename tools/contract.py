@@ -22,8 +22,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from tlhelpers.claims import NOT_SHOWN
-from tlhelpers.ledger_entries import FIRM_VERDICTS, Ledger, load_ledger
+from tlhelpers.evidence.claims import NOT_SHOWN
+from tlhelpers.evidence.ledger import FIRM_VERDICTS, Ledger, load_ledger
 from tools.chapter_text import Chapter, read_chapter
 from tools.project import Project, UserError
 from tools.prose_numbers import uncovered_numbers, unused_phrases
@@ -249,8 +249,8 @@ def something_to_see_and_to_play_with(page: Page) -> Iterator[str]:
 def figures_speak(page: Page) -> Iterator[str]:
     """Every figure in the executed page has a text alternative.
 
-    Titles and axis labels are demanded by tlhelpers.plots when a figure is drawn, so a page that
-    ran has them; an image that bypassed it is refused here.
+    Titles and axis labels are demanded by tlhelpers.visuals.plots when a figure is drawn, so a page
+    that ran has them; an image that bypassed it is refused here.
     """
     if page.chapter.executed is None:
         return

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlhelpers.ledger_entries import (
+from tlhelpers.evidence.ledger import (
     CHAPTERS,
     KINDS,
     VERDICTS,

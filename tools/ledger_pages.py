@@ -18,8 +18,8 @@ from pathlib import Path
 
 import nbformat
 
-from tlhelpers.claims import Settled, readable, settle
-from tlhelpers.ledger_entries import (
+from tlhelpers.evidence.claims import Settled, readable, settle
+from tlhelpers.evidence.ledger import (
     KINDS,
     VERDICTS,
     Cited,
@@ -30,7 +30,7 @@ from tlhelpers.ledger_entries import (
     Measured,
     load_ledger,
 )
-from tlhelpers.results import ResultsError
+from tlhelpers.evidence.recorded import ResultsError
 from tools.project import UserError, write_atomically
 
 # Titles by number; a chapter that is not staged yet is named, but not linked.

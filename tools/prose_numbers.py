@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from tlhelpers.claims import Settled
-from tlhelpers.ledger_entries import Claim
+from tlhelpers.evidence.claims import Settled
+from tlhelpers.evidence.ledger import Claim
 from tools.chapter_text import Block, Chapter
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?:[ ]?[%×‰]|[A-Za-zµ]+)?")

@@ -47,7 +47,7 @@ from typing import Any
 from filelock import FileLock
 from tqdm import tqdm
 
-from tlhelpers.results import SEED, checksum, over_seeds, read_content
+from tlhelpers.evidence.recorded import SEED, checksum, over_seeds, read_content
 from tools.project import Project, write_atomically
 
 ROOT = Project().root
@@ -97,8 +97,8 @@ def find_sweeps(wanted: list[str], folder: Path = SWEEPS) -> list[Path]:
 def code_hash(path: Path) -> str:
     """Hash the syntax trees of what ``run`` reaches in its file.
 
-    Comments and layout may change, and so may ``points``: more seeds or another setting add points
-    and leave those there are as they were.
+    Comments, layout and where a name is imported from may change, and so may ``points``: more seeds
+    or another setting add points and leave those there are as they were.
     """
     defined: dict[str, ast.stmt] = {}
     always = []
@@ -107,7 +107,10 @@ def code_hash(path: Path) -> str:
             defined[statement.name] = statement
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             defined[statement.targets[0].id] = statement
-        elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+        elif not (
+            isinstance(statement, ast.Import | ast.ImportFrom)
+            or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        ):
             always.append(statement)
     reached: set[str] = set()
     waiting = ["run"]

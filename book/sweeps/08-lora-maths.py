@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import tlhelpers as tl
-from tlhelpers import lora
+from tlhelpers.subjects import lora
 
 LABELS = 500
 EPOCHS = 2

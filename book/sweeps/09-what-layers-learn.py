@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 import tlhelpers as tl
-from tlhelpers import probing, probing_tasks
+from tlhelpers.subjects import probing, probing_tasks
 
 NEWS = ("position", "length", "part of speech", "arc", "depth", "entity", "topic")
 TASKS = (*NEWS, "sentiment", "slot")

@@ -15,8 +15,8 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import tlhelpers as tl
-from tlhelpers import multilingual
-from tlhelpers.profiles import DATASETS
+from tlhelpers.roles import DATASETS
+from tlhelpers.subjects import multilingual
 
 LANGUAGES = DATASETS["intents"]["tiny"].languages
 FEW = ("en", "de", "hi", "ar", "zh-CN", "ko")

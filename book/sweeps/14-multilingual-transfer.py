@@ -24,9 +24,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 import tlhelpers as tl
-from tlhelpers import multilingual
 from tlhelpers.metrics import tokens as score_tokens
-from tlhelpers.profiles import DATASETS
+from tlhelpers.roles import DATASETS
+from tlhelpers.subjects import multilingual
 
 LANGUAGES = DATASETS["intents"]["tiny"].languages
 ABROAD = [language for language in LANGUAGES if language != "en"]

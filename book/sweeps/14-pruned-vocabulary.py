@@ -16,8 +16,8 @@ import torch
 from datasets import DatasetDict
 
 import tlhelpers as tl
-from tlhelpers import multilingual
-from tlhelpers.profiles import DATASETS
+from tlhelpers.roles import DATASETS
+from tlhelpers.subjects import multilingual
 
 PREFIX = "query: "
 BATCH_SIZE = 16

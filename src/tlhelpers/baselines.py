@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tlhelpers.embeddings import embed
+from tlhelpers.vectors import embed
 
 INVERSE_PENALTIES = (0.1, 1.0, 10.0, 100.0)
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from tlhelpers import __version__
-from tlhelpers.assets import ASSETS, AssetError, cache_folder, fetch, is_fetched, verify
+from tlhelpers.assets.fetching import ASSETS, AssetError, cache_folder, fetch, is_fetched, verify
 
 ENVIRONMENT = """\
 environment:
@@ -147,13 +147,13 @@ def _decoded(name: str) -> object | None:
     """Make the folder for transformers too, so that no page has to wait for it."""
     if name not in ("encoder", "multilingual", "decoder"):
         return None
-    from tlhelpers import decoding
+    from tlhelpers.pretrained import from_assets as decoding
 
     return getattr(decoding, f"{name}_folder")()
 
 
 def _names_in_tiny_profile() -> list[str]:
-    from tlhelpers.profiles import DATASETS, MODELS
+    from tlhelpers.roles import DATASETS, MODELS
 
     used = {
         role["tiny"].asset

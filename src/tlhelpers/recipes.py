@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from tlhelpers.assets import AssetError
-from tlhelpers.training import Settings
+from tlhelpers.assets.fetching import AssetError
+from tlhelpers.training.fit import Settings
 
 EXAMPLE = """\
 example of a recipe:
@@ -58,7 +58,7 @@ class Recipe:
     seed : int
         Draws the rows, their order and the fresh head.
     settings : dict
-        Fields of :class:`tlhelpers.training.Settings`.
+        Fields of :class:`tlhelpers.training.fit.Settings`.
     """
 
     data: str
@@ -172,7 +172,7 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> dict[str, float
         result.model, data["test"], tokenizer=tokenizer, max_length=recipe.max_length
     )
     if chief:
-        result.model.save_pretrained(output / "model")
+        model.save_pretrained(output / "model")
         tokenizer.save_pretrained(output / "model")
         result.history.to_csv(output / "history.csv", index=False)
         say(result.history.round(4).to_string(index=False))

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from tests.miniature import text
-from tlhelpers.architectures import PUBLISHED, configuration
-from tlhelpers.profiles import MODELS
+from tlhelpers.pretrained.published import PUBLISHED, configuration
+from tlhelpers.roles import MODELS
 
 REVISION = "0" * 40  # the hub's cache names a snapshot by its commit
 POSITIONS = 512

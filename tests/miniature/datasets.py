@@ -15,7 +15,7 @@ from datasets.naming import camelcase_to_snakecase
 from datasets.splits import SplitDict, SplitInfo
 
 from tests.miniature import text
-from tlhelpers.profiles import DATASETS
+from tlhelpers.roles import DATASETS
 
 ROWS = {"train": 48, "validation": 12, "test": 12}
 HASH = "miniature"

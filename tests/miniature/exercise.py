@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 import tlhelpers as tl
-from tlhelpers.corpora import COLUMNS
-from tlhelpers.models import count_parameters
-from tlhelpers.profiles import DATASETS, MODELS
+from tlhelpers.corpora.by_role import COLUMNS
+from tlhelpers.pretrained.models import count_parameters
+from tlhelpers.roles import DATASETS, MODELS
 
 DECODERS = ("gpt2", "llama", "mistral")
 SENTENCES = ["A warm and funny film.", "The plot is weak, and the ending makes no sense."]

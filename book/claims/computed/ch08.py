@@ -109,14 +109,14 @@ def trained_share_of_compute() -> float:
 
 def model_parameters(hub_id: str) -> int:
     """Count a model's parameters from its published configuration."""
-    from tlhelpers import lora
+    from tlhelpers.subjects import lora
 
     return sum(p.numel() for p in lora.published(hub_id).parameters())
 
 
 def lora_in_model(hub_id: str, rank: int, targets: str) -> int:
     """Count the numbers that LoRA adds to the named matrices of every layer of a model."""
-    from tlhelpers import lora
+    from tlhelpers.subjects import lora
 
     return lora.lora_parameters(lora.published(hub_id), rank, targets)
 
@@ -142,7 +142,7 @@ def training_gigabytes(hub_id: str, trained: int, frozen: str = "16 bits") -> fl
 
     ``trained`` is the number of trained parameters; 0 means all of them.
     """
-    from tlhelpers import lora
+    from tlhelpers.subjects import lora
 
     total = model_parameters(hub_id)
     return lora.training_gigabytes(total, trained or total, float(frozen.split()[0]))
@@ -196,7 +196,7 @@ def alpha_is_the_rate_of_b() -> bool:
     """Whether Adam gives the same run with four times alpha as with four times the rate of B."""
     import math
 
-    from tlhelpers.lora import small_run
+    from tlhelpers.subjects.lora import small_run
 
     return math.isclose(small_run(16, 0.01), small_run(4, 0.04), rel_tol=1e-6)
 
@@ -216,7 +216,7 @@ def dora_equals_peft() -> bool:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from tlhelpers.lora import dora_weight
+    from tlhelpers.subjects.lora import dora_weight
 
     torch.manual_seed(0)
     config = LoraConfig(
@@ -233,7 +233,7 @@ def dora_equals_peft() -> bool:
 
 def normal_float_levels() -> list[float]:
     """Give the 16 levels of NF4, rounded to four places."""
-    from tlhelpers.lora import nf4_levels
+    from tlhelpers.subjects.lora import nf4_levels
 
     return [round(level, 4) for level in nf4_levels().tolist()]
 
@@ -242,7 +242,7 @@ def rounding_error(levels: str, block_size: int = 64) -> float:
     """Percentage by which 4-bit rounding in blocks changes normally distributed weights."""
     import torch
 
-    from tlhelpers import lora
+    from tlhelpers.subjects import lora
 
     weight = torch.randn(1024, 1024, generator=torch.Generator().manual_seed(0))
     of = {"NF4": lora.nf4_levels, "evenly spaced": lora.uniform_levels}[levels]()

@@ -34,6 +34,6 @@ def layer_blind_to_other_words() -> int:
 
 def silver_score(name: str) -> float:
     """Read the tagger's published score from the file that comes with it, in per cent."""
-    from tlhelpers.silver_tags import published_accuracy
+    from tlhelpers.corpora.silver_tags import published_accuracy
 
     return round(100 * published_accuracy()[name], 1)

@@ -32,7 +32,7 @@ def _adapted(model: Any, rank: int, targets: list[str]) -> Any:  # noqa: ANN401 
 
 
 def _gpt2(rank: int, targets: list[str]) -> Any:  # noqa: ANN401 (as above)
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     return _adapted(meta_model(GPT2, task="classification", labels=2), rank, targets)
 
@@ -69,7 +69,7 @@ def gpt2_trained_beside_factors() -> list[str]:
 
 def error_on_llama(targets: list[str]) -> str:
     """Name the error of peft when these targets are looked for in Llama 3 8B."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     model = meta_model("meta-llama/Meta-Llama-3-8B", task="classification", labels=2)
     try:
@@ -93,7 +93,7 @@ def adapter_megabytes(hub_id: str, rank: int, wide: bool, bytes_each: int) -> fl
     """Size of a decoder's adapter: on query and value, or (``wide``) on all linear layers."""
     from torch import nn
 
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     names = ("q_proj", "v_proj") + wide * ("k_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     factors = sum(

@@ -8,7 +8,7 @@ def head(hub_id: str, task: Literal["classification", "tokens", "causal"]) -> di
 
     Built on the meta device from the published configuration; nothing is fetched.
     """
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     model = meta_model(hub_id, task=task, labels=None if task == "causal" else 2)
     prefix = f"{model.base_model_prefix}."
@@ -19,7 +19,7 @@ def head(hub_id: str, task: Literal["classification", "tokens", "causal"]) -> di
 
 def span_head(hub_id: str) -> dict[str, list[int]]:
     """Give name and shape of the head for extractive question answering."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     model = meta_model(hub_id, task="question-answering")
     prefix = f"{model.base_model_prefix}."
@@ -30,7 +30,7 @@ def span_head(hub_id: str) -> dict[str, list[int]]:
 
 def bert_head_input() -> list[str]:
     """Name the layers between BERT's first token and its classifier."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     model = meta_model("google-bert/bert-base-uncased", task="classification", labels=2)
     return [type(layer).__name__ for layer in model.bert.pooler.children()]
@@ -43,7 +43,7 @@ def architecture(hub_id: str) -> str:
     """
     from transformers import MODEL_FOR_MASKED_LM_MAPPING
 
-    from tlhelpers.architectures import configuration
+    from tlhelpers.pretrained.published import configuration
 
     config = configuration(hub_id)
     if config.is_encoder_decoder:
@@ -58,14 +58,14 @@ def architectures(hub_ids: list[str]) -> list[str]:
 
 def layers_parameters(hub_id: str) -> int:
     """Count the parameters of an encoder's layers, without embeddings and pooler."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     return sum(p.numel() for p in meta_model(hub_id).encoder.parameters())
 
 
 def size_ratio(large: str, small: str) -> float:
     """Divide the parameters of a decoder by those of an encoder."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     many = sum(p.numel() for p in meta_model(large, task="causal").parameters())
     return many / sum(p.numel() for p in meta_model(small).parameters())

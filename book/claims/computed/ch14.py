@@ -52,7 +52,7 @@ def language_codes(tokenizer: str) -> dict[str, int]:
 
 def embedding_share(hub_id: str) -> float:
     """Percentage of an encoder's parameters that lie in its table of word pieces."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     model = meta_model(hub_id)
     table = model.get_input_embeddings().weight.numel()

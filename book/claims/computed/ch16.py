@@ -3,14 +3,14 @@
 
 def parameters(hub_id: str) -> int:
     """Count an encoder's parameters, without a head, from its published configuration."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     return sum(p.numel() for p in meta_model(hub_id).parameters())
 
 
 def beyond_the_token_table(hub_id: str) -> int:
     """Count what is left of an encoder without its table of token embeddings."""
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
 
     model = meta_model(hub_id)
     table = model.get_input_embeddings().weight.numel()
@@ -24,7 +24,7 @@ def share_of_the_token_table(hub_id: str) -> float:
 
 def context(hub_id: str) -> int:
     """Longest input in tokens, as the published configuration has it."""
-    from tlhelpers.architectures import configuration
+    from tlhelpers.pretrained.published import configuration
 
     return int(configuration(hub_id).max_position_embeddings)
 
@@ -33,7 +33,7 @@ def layers_by_attention(hub_id: str) -> dict[str, int]:
     """Count an encoder's layers by the kind of attention that they use."""
     from collections import Counter
 
-    from tlhelpers.architectures import configuration
+    from tlhelpers.pretrained.published import configuration
 
     return dict(Counter(configuration(hub_id).layer_types))
 

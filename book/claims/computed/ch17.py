@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 def vocabulary(hub_id: str) -> int:
     """Number of pieces in a model's vocabulary, as the published configuration has it."""
-    from tlhelpers.architectures import configuration
+    from tlhelpers.pretrained.published import configuration
 
     return int(configuration(hub_id).vocab_size)
 
 
 def context(hub_id: str) -> int:
     """Longest input in tokens, as the published configuration has it."""
-    from tlhelpers.architectures import configuration
+    from tlhelpers.pretrained.published import configuration
 
     return int(configuration(hub_id).max_position_embeddings)
 

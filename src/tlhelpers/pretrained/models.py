@@ -28,8 +28,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from tlhelpers.architectures import configuration, has_output_of_its_own
-from tlhelpers.profiles import MODELS, ModelSource, Profile, current, source
+from tlhelpers.pretrained.published import configuration, has_output_of_its_own
+from tlhelpers.profiles import Profile, current
+from tlhelpers.roles import MODELS, ModelSource, source
 
 Task = Literal["classification", "tokens", "mlm", "causal", "seq2seq", "question-answering"]
 
@@ -176,7 +177,7 @@ def meta_model(
     Parameters
     ----------
     role
-        A configuration, a role, or an id in `tlhelpers.architectures.PUBLISHED`; nothing is
+        A configuration, a role, or an id in `tlhelpers.pretrained.published.PUBLISHED`; nothing is
         fetched.
     task, labels, profile
         As for `load`.
@@ -273,7 +274,7 @@ def _locate(role: str, profile: str | Profile | None) -> tuple[str, str | None, 
     entry: ModelSource = source(MODELS, role, current(profile))
     if entry.asset is None:
         return entry.hub, entry.revision, entry.hub
-    from tlhelpers import decoding
+    from tlhelpers.pretrained import from_assets as decoding
 
     folder: Path = getattr(decoding, f"{entry.asset}_folder")()
     return str(folder), None, entry.name

@@ -22,9 +22,9 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from tlhelpers.embeddings import pool
 from tlhelpers.metrics import Interval
-from tlhelpers.models import Loaded
+from tlhelpers.pretrained.models import Loaded
+from tlhelpers.vectors import pool
 
 
 class Language(NamedTuple):

@@ -157,7 +157,7 @@ class Claim:
         return int(self.id[:2])
 
     def _repr_html_(self) -> str:
-        from tlhelpers.claims import ClaimList
+        from tlhelpers.evidence.claims import ClaimList
 
         return ClaimList([self])._repr_html_()
 
@@ -464,8 +464,8 @@ def _read_references(folder: Path) -> dict[str, Reference]:
 
 def ledger_folder() -> Path:
     """Return ``book/claims`` of the checkout, or the copy inside an installed package."""
-    checkout = Path(__file__).resolve().parents[2] / "book" / "claims"
-    return checkout if checkout.is_dir() else Path(__file__).resolve().parent / "ledger"
+    checkout = Path(__file__).resolve().parents[3] / "book" / "claims"
+    return checkout if checkout.is_dir() else Path(__file__).resolve().parents[1] / "ledger"
 
 
 def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledger:

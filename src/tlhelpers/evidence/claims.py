@@ -1,6 +1,6 @@
 """The claims ledger in use: settle an entry, and say in a page what the literature says.
 
-The entries are read by ``tlhelpers.ledger_entries``. This module calls the function or looks up
+The entries are read by ``tlhelpers.evidence.ledger``. This module calls the function or looks up
 the recorded sweep that settles one, and shows entries with their verdicts.
 """
 
@@ -20,8 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tlhelpers.display import Html
-from tlhelpers.ledger_entries import (
+from tlhelpers.evidence.ledger import (
     FIRM_VERDICTS,
     VERDICTS,
     Cited,
@@ -35,6 +34,7 @@ from tlhelpers.ledger_entries import (
     ledger_folder,
     load_ledger,
 )
+from tlhelpers.visuals.tables import Html
 
 __all__ = [
     "NOT_SHOWN",
@@ -156,7 +156,7 @@ def settle(entry: Claim, folder: Path | None = None, results: Path | None = None
         detail = f"{settled_by.function} gives {value!r}, which {relation} {settled_by.expects!r}"
         return Settled(value, holds, detail)
     if isinstance(settled_by, Measured):
-        from tlhelpers.results import recorded
+        from tlhelpers.evidence.recorded import recorded
 
         value = recorded(settled_by.result, results).statistic(
             settled_by.value, settled_by.where, settled_by.minus, settled_by.statistic

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError
 
-from tlhelpers.assets import (
+from tlhelpers.assets.fetching import (
     AssetError,
     cache_folder,
     disk_errors,

@@ -20,8 +20,8 @@ from typing import Any
 
 import pandas as pd
 
-from tlhelpers.display import Html, table
-from tlhelpers.plots import as_html
+from tlhelpers.visuals.plots import as_html
+from tlhelpers.visuals.tables import Html, table
 
 MANY = 300_000  # bytes: a page has to stay under 1 MB
 TOO_MANY = 700_000

@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from tlhelpers.display import GRID, INK, PALETTE, Html
+from tlhelpers.visuals.tables import GRID, INK, PALETTE, Html
 
 WIDTH = 5.4  # inches: scaled to a phone of 390 px, 11-point text is still 10 px high
 COLOURS = [light for light, _ in PALETTE.values()]

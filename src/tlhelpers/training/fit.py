@@ -28,8 +28,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, distributed, nn
 
-from tlhelpers import checkpoints, strategies
-from tlhelpers.batching import (
+from tlhelpers.device import PRECISIONS, choose_device, choose_precision
+from tlhelpers.progress import progress_bar
+from tlhelpers.training import checkpoints
+from tlhelpers.training import layers as strategies
+from tlhelpers.training.batching import (
     Batch,
     Collator,
     Data,
@@ -39,8 +42,7 @@ from tlhelpers.batching import (
     epoch_order,
     plain,
 )
-from tlhelpers.device import PRECISIONS, choose_device, choose_precision
-from tlhelpers.prediction import (
+from tlhelpers.training.prediction import (
     LossFunction,
     Metrics,
     evaluate,
@@ -49,7 +51,6 @@ from tlhelpers.prediction import (
     own_loss,
     predict,
 )
-from tlhelpers.progress import progress_bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -265,7 +266,7 @@ def fit(
         Any model of transformers (or one that is called like it and returns an object with
         ``loss`` and ``logits``). Changed in place. Frozen parameters stay as they are.
     train, validation : datasets.Dataset, list of dict, dict of lists or TensorDataset
-        Texts with labels, or tokens with labels; see :func:`tlhelpers.batching.encode`.
+        Texts with labels, or tokens with labels; see :func:`tlhelpers.training.batching.encode`.
     tokenizer : PreTrainedTokenizer, optional
         Needed for texts; else it only says what to pad with.
     settings : Settings, optional

@@ -13,8 +13,9 @@ from datasets.utils import (
     enable_progress_bars,
 )
 
-from tlhelpers.profiles import DATASETS, DataSource, Profile, current, source
-from tlhelpers.splitting import drop_near_duplicates, sample, split_off, three_way
+from tlhelpers.corpora.splitting import drop_near_duplicates, sample, split_off, three_way
+from tlhelpers.profiles import Profile, current
+from tlhelpers.roles import DATASETS, DataSource, source
 
 __all__ = [
     "COLUMNS",
@@ -73,7 +74,7 @@ def data(
             f"{', '.join(entry.languages or ('en',))}"
         )
     if entry.asset is not None:
-        from tlhelpers.asset_corpora import READERS
+        from tlhelpers.corpora.from_assets import READERS
 
         splits = READERS[role](entry, language or "en")
     else:

@@ -16,8 +16,9 @@ import pandas as pd
 from datasets import DatasetDict
 from numpy.typing import NDArray
 
-from tlhelpers import probing, silver_tags
-from tlhelpers.splitting import sample
+from tlhelpers.corpora import silver_tags
+from tlhelpers.corpora.splitting import sample
+from tlhelpers.subjects import probing
 
 SPLITS = ("train", "validation", "test")
 SENTENCES = {"train": 600, "validation": 150, "test": 300}

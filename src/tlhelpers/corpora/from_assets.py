@@ -20,11 +20,11 @@ from typing import Any
 import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from tlhelpers import splitting
-from tlhelpers.assets import cache_folder, fetch, folder_of, locked, made_whole
-from tlhelpers.commands import command_splits
-from tlhelpers.profiles import DataSource
-from tlhelpers.splitting import drop_near_duplicates, three_way
+from tlhelpers.assets.fetching import cache_folder, fetch, folder_of, locked, made_whole
+from tlhelpers.corpora import splitting
+from tlhelpers.corpora.splitting import drop_near_duplicates, three_way
+from tlhelpers.corpora.voice_commands import command_splits
+from tlhelpers.roles import DataSource
 
 TEXT = Value("string")
 

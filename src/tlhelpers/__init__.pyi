@@ -1,0 +1,37 @@
+# What readers call, and where it lives. No module here may share its name with a function:
+# importing the module would hide the function.
+from .baselines import fit_frozen as fit_frozen
+from .baselines import fit_tfidf as fit_tfidf
+from .corpora.by_role import data as data
+from .corpora.by_role import label_names as label_names
+from .corpora.by_role import sample as sample
+from .evidence.claims import claim as claim
+from .evidence.claims import expect as expect
+from .evidence.claims import show_claims as show_claims
+from .evidence.recorded import recorded as recorded
+from .metrics import mean_interval as mean_interval
+from .metrics import prediction_interval as prediction_interval
+from .metrics import wilson as wilson
+from .pretrained.models import count_parameters as count_parameters
+from .pretrained.models import load as load
+from .pretrained.models import meta_model as meta_model
+from .profiles import by_profile as by_profile
+from .profiles import start as start
+from .subjects import lora as lora
+from .subjects import multilingual as multilingual
+from .subjects import probing as probing
+from .subjects import probing_tasks as probing_tasks
+from .training.batching import padding_shares as padding_shares
+from .training.fit import Settings as Settings
+from .training.fit import evaluate as evaluate
+from .training.fit import fit as fit
+from .training.fit import predict as predict
+from .vectors import embed as embed
+from .visuals import plots as plots
+from .visuals.plots import show as show
+from .visuals.tables import highlight as highlight
+from .visuals.tables import show_mistakes as show_mistakes
+from .visuals.tables import table as table
+from .visuals.widgets import explore as explore
+
+__version__: str

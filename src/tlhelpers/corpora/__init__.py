@@ -1,0 +1,1 @@
+"""Labelled texts: by role, from files, split and tagged."""

@@ -1,0 +1,1 @@
+"""Recorded sweeps and the ledger of claims that rest on them."""

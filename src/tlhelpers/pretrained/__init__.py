@@ -1,0 +1,1 @@
+"""Models with their tokenizers, and the published configurations of models that are not at hand."""
