@@ -35,17 +35,17 @@ newest: $(READY)  ## Take the newest releases that pyproject.toml allows, not th
 	@$(UPGRADE)
 
 book: pair execute  ## Execute what changed, render the book, tell where to open it.
-	@$(PY) -m tools.stage --profile $(PROFILE)
-	@$(PY) -m tools.render
+	@$(PY) -m tools.site.stage --profile $(PROFILE)
+	@$(PY) -m tools.site.render
 
 chapter: pair  ## Execute one chapter and render it: make chapter N=10
 	@if [ -z "$(N)" ]; then echo "Which one? For example: make chapter N=10" >&2; exit 2; fi
-	@$(PY) -m tools.execute $(N) --profile $(PROFILE)
-	@$(PY) -m tools.stage --profile $(PROFILE) --unexecuted
-	@$(PY) -m tools.render --chapter $(N)
+	@$(PY) -m tools.execution.execute $(N) --profile $(PROFILE)
+	@$(PY) -m tools.site.stage --profile $(PROFILE) --unexecuted
+	@$(PY) -m tools.site.render --chapter $(N)
 
 serve: $(READY)  ## Serve the rendered book at http://127.0.0.1:8000
-	@$(PY) -m tools.serve
+	@$(PY) -m tools.site.serve
 
 # The gates run from the quickest to the slowest; each stops the line. A page over its limit is reported, no
 # failure: on a busy machine a page takes four times as long. `make execute EXECUTE_OPTIONS=--enforce-limits` fails.
@@ -78,17 +78,17 @@ unit: $(READY)
 	@$(PY) -m pytest -m "not book and not browser"
 
 execute: $(READY) assets  ## Execute the chapters that changed.
-	@$(PY) -m tools.execute --profile $(PROFILE) $(EXECUTE_OPTIONS)
+	@$(PY) -m tools.execution.execute --profile $(PROFILE) $(EXECUTE_OPTIONS)
 
 miniature: $(READY)  ## Run the full profile of every chapter against a miniature hub.
-	@$(PY) -m tools.miniature
+	@$(PY) -m tools.execution.miniature
 
 contract: $(READY)
 	@$(PY) -m pytest -m book
 
 render: $(READY)
-	@$(PY) -m tools.stage --profile $(PROFILE)
-	@$(PY) -m tools.render
+	@$(PY) -m tools.site.stage --profile $(PROFILE)
+	@$(PY) -m tools.site.render
 
 browser: $(READY)
 	@$(PY) -m pytest -m browser tests/browser
@@ -97,10 +97,10 @@ results: $(READY) assets  ## Record the sweeps again: make results [CHAPTER=10]
 	@$(PY) -m tools.sweep $(CHAPTER)
 
 assign: $(READY)  ## Make student notebooks, solutions and autograders: make assign [N=10]
-	@$(PY) -m tools.exercises assign $(N)
+	@$(PY) -m tools.exercises.exercises assign $(N)
 
 grade: $(READY)  ## Grade submitted notebooks: make grade SUBMISSIONS=folder
-	@$(PY) -m tools.exercises grade "$(SUBMISSIONS)"
+	@$(PY) -m tools.exercises.exercises grade "$(SUBMISSIONS)"
 
 lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
 	@$(PYTHON) -m tools.lock

@@ -5,7 +5,7 @@ import pytest
 from tlhelpers.evidence import claims
 from tlhelpers.evidence.claims import LedgerError, load_ledger, settle
 from tlhelpers.evidence.recorded import ResultsError
-from tools.prose_numbers import bare_phrases, unbacked_phrases
+from tools.contract.prose_numbers import bare_phrases, unbacked_phrases
 from tools.sweep import write_content
 
 GOOD = """

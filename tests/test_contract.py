@@ -8,11 +8,11 @@ import nbformat
 import pytest
 
 from tlhelpers.evidence.ledger import load_ledger
-from tools import contract
-from tools.chapter_text import CodeCell, read_chapter
-from tools.contract import Page, problems
+from tools.contract import page as contract
+from tools.contract.chapter_text import CodeCell, read_chapter
+from tools.contract.page import Page, problems
+from tools.contract.prose_numbers import uncovered_numbers, unused_phrases
 from tools.project import Project
-from tools.prose_numbers import uncovered_numbers, unused_phrases
 
 SLUG = "08-lora-maths"
 
@@ -368,7 +368,9 @@ def test_the_chapter_as_written_keeps_the_contract(slug):
 @pytest.mark.parametrize("slug", WRITTEN)
 def test_the_executed_chapter_keeps_the_contract(slug):
     page = contract.read_page(BOOK, slug, load_ledger())
-    assert page.chapter.executed is not None, f"execute it: python -m tools.execute {slug[:2]}"
+    assert page.chapter.executed is not None, (
+        f"execute it: python -m tools.execution.execute {slug[:2]}"
+    )
     found = problems(page)
     assert not found, "\n".join(found)
 

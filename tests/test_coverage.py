@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tlhelpers.evidence.ledger import LedgerError, load_ledger
-from tools.coverage import count_table, find_gaps, main, read_units, unit_lines
+from tools.contract.coverage import count_table, find_gaps, main, read_units, unit_lines
 
 ENTRY = """
 - id: 08-size

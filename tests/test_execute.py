@@ -11,9 +11,9 @@ import nbformat
 import psutil
 import pytest
 
-from tools import execute, freshness
+from tools.execution import execute, freshness
+from tools.execution.run_chapter import graft
 from tools.project import Project
-from tools.run_chapter import graft
 
 PARAMETERS = ("profile = 'auto'", ["parameters"])
 
@@ -269,7 +269,7 @@ def test_stopping_leaves_no_kernel_behind(project, sent):
 
 @pytest.mark.slow
 def test_a_page_that_fails_against_the_miniature_hub_is_named(project, monkeypatch, capsys):
-    from tools import miniature
+    from tools.execution import miniature
 
     write_chapter(project, PARAMETERS, "import os; assert os.environ['TL_PROFILE'] == 'full'")
     write_chapter(project, "1 / 0", "print('not reached')", slug="11-fails")

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools import exercises
+from tools.exercises import exercises
 from tools.project import Project, UserError
 
 ROOT = Path(__file__).parents[1]

@@ -32,7 +32,7 @@ def test_each_command_that_a_guide_names_exists(guide, target):
     assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{guide}: make {target}"
 
 
-@pytest.mark.parametrize(("guide", "module"), named(r"python -m (tools\.\w+|tests\.\w+)"))
+@pytest.mark.parametrize(("guide", "module"), named(r"python -m ((?:tools|tests)(?:\.\w+)+)"))
 def test_each_module_that_a_guide_runs_exists(guide, module):
     path = ROOT / module.replace(".", "/")
     assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()

@@ -5,8 +5,8 @@ import nbformat
 import pytest
 
 from tlhelpers.evidence.ledger import load_ledger
-from tools.ledger_pages import SLUGS, claims_page, escape, settle_all, write_pages
 from tools.project import UserError
+from tools.site.ledger_pages import SLUGS, claims_page, escape, settle_all, write_pages
 from tools.sweep import write_content
 
 LEDGER = """
@@ -122,7 +122,7 @@ def test_a_page_is_not_written_if_its_evidence_is_missing_or_differs(ledger):
 
 def test_a_ledger_that_cannot_be_read_is_told_without_a_traceback(ledger, tmp_path, monkeypatch):
     (ledger.folder / "08-lora-maths.yaml").write_text("- id: 08-x")
-    monkeypatch.setattr("tools.ledger_pages.load_ledger", lambda: load_ledger(ledger.folder))
+    monkeypatch.setattr("tools.site.ledger_pages.load_ledger", lambda: load_ledger(ledger.folder))
     with pytest.raises(UserError, match=r"08-lora-maths\.yaml"):
         write_pages(tmp_path)
 

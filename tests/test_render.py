@@ -7,9 +7,10 @@ import nbformat
 import pytest
 import yaml
 
-from tools import lock, render
+from tools import lock
 from tools.project import Project
-from tools.serve import server
+from tools.site import render
+from tools.site.serve import server
 
 TOC = """
 format: jb-book

@@ -3,8 +3,8 @@
 import nbformat
 import pytest
 
-from tools import stage
 from tools.project import Project, UserError
+from tools.site import stage
 
 TOC = """
 format: jb-book

@@ -44,7 +44,7 @@ class Project:
         return self.root / "notebooks" / f"{slug}.ipynb"
 
     def student_notebook(self, slug: str) -> Path:
-        """The chapter's exercises as Colab opens them; `tools.exercises` writes it."""
+        """The chapter's exercises as Colab opens them; `tools.exercises.exercises` writes it."""
         return self.root / "notebooks" / "exercises" / f"{slug}.ipynb"
 
     def executed(self, slug: str, profile: str) -> Path:

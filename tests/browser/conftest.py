@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tools.project import Project
-from tools.serve import server
+from tools.site.serve import server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tools.project import Project
-from tools.stage import toc_files
+from tools.site.stage import toc_files
 
 pytestmark = [
     pytest.mark.browser,

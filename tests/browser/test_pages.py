@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tools.project import Project
-from tools.stage import toc_chapters, toc_files
+from tools.site.stage import toc_chapters, toc_files
 
 pytestmark = pytest.mark.browser
 

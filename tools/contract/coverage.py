@@ -1,7 +1,7 @@
 """Say which part of the text that the book implements led to which entries of the ledger.
 
-    python -m tools.coverage          every section, and the counts by chapter, kind and verdict
-    python -m tools.coverage 08       one section
+    python -m tools.contract.coverage     every section; counts by chapter, kind and verdict
+    python -m tools.contract.coverage 08  one section
 
 book/claims/coverage/NN-slug.yaml lists the units of section NN (paragraphs, table rows, code
 blocks, outputs) under labels of our own, each with its entries or the reason why it has none.
@@ -158,7 +158,7 @@ def unit_lines(units: Iterable[Unit]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; 1 if there are gaps."""
-    parser = argparse.ArgumentParser(prog="python -m tools.coverage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.contract.coverage", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("section", nargs="*", type=int, help="numbers of sections")
     options = parser.parse_args(arguments)

@@ -18,7 +18,7 @@ import numpy as np
 
 from tlhelpers.evidence.claims import Settled
 from tlhelpers.evidence.ledger import Claim
-from tools.chapter_text import Block, Chapter
+from tools.contract.chapter_text import Block, Chapter
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?:[ ]?[%×‰]|[A-Za-zµ]+)?")
 # A word that has a capital and a hyphen before the digits is a name: GPT-3, BERT-12, CoNLL-2003.

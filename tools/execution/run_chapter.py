@@ -1,4 +1,4 @@
-"""Run one chapter in a kernel of its own and keep the outcome; `tools.execute` starts this process.
+"""Run one chapter in a kernel of its own and keep the outcome; `execute` starts this process.
 
 A good run leaves ``_build/executed/<profile>/<slug>.ipynb`` and, beside it, the record of what the
 run read and cost. A run that fails leaves the notebook as far as it got under ``_build/failed/``,
@@ -25,8 +25,8 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from tools import kernel_record
-from tools.freshness import RECORD_FORMAT, code_digest
+from tools.execution import kernel_record
+from tools.execution.freshness import RECORD_FORMAT, code_digest
 from tools.project import Project, read_json, write_atomically
 
 CELL_SECONDS = (

@@ -15,15 +15,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 import psutil
 from filelock import FileLock, Timeout
 
-from tools.freshness import why_stale
+from tools.execution.freshness import why_stale
+from tools.execution.run_chapter import graft
 from tools.project import Project, UserError, read_json, write_atomically
-from tools.run_chapter import graft
 
 LIMIT_SECONDS = 120  # on two cores
 LIMIT_CORES = 2
@@ -103,13 +102,13 @@ def start(project: Project, slug: str, profile: str, threads: int) -> Running:
     command = [
         sys.executable,
         "-m",
-        "tools.run_chapter",
+        "tools.execution.run_chapter",
         str(project.root),
         slug,
         profile,
         str(threads),
     ]
-    machinery = str(Path(__file__).resolve().parent.parent)
+    machinery = str(Project.root)
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
@@ -233,7 +232,7 @@ def _interrupt(*_: object) -> None:
 
 def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:
     """Run the chapters that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m tools.execute", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.execution.execute", description=__doc__)
     parser.add_argument("chapters", nargs="*", help="number, slug or file; all by default")
     parser.add_argument("--profile", choices=["tiny", "full"], default="tiny")
     parser.add_argument(

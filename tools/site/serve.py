@@ -56,7 +56,7 @@ def server(folder: Path, port: int = 0, *, quiet: bool = False) -> ThreadingHTTP
 
 def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:
     """Serve the book until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m tools.serve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.site.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args(arguments)
     project = project or Project()

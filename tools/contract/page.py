@@ -1,7 +1,7 @@
 """Hold every chapter to the contract of its page, and print what it is made of.
 
-    python -m tools.contract          all chapters
-    python -m tools.contract 10       one
+    python -m tools.contract.page          all chapters
+    python -m tools.contract.page 10       one
 
 The rules are in RULES below, each a function that says what is wrong and what to do. They look at
 the chapter as written and, where it has been run, at its outputs. What they cannot see: whether
@@ -24,9 +24,9 @@ from nbformat import NotebookNode
 
 from tlhelpers.evidence.claims import NOT_SHOWN
 from tlhelpers.evidence.ledger import FIRM_VERDICTS, Ledger, load_ledger
-from tools.chapter_text import Chapter, read_chapter
+from tools.contract.chapter_text import Chapter, read_chapter
+from tools.contract.prose_numbers import uncovered_numbers, unused_phrases
 from tools.project import Project, UserError
-from tools.prose_numbers import uncovered_numbers, unused_phrases
 
 WORDS = (800, 1800)
 MEDIAN_LINES, P90_LINES, MOST_LINES = 5, 12, 30
@@ -496,7 +496,7 @@ def _numbers_shown(cell: NotebookNode) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:
     """Print the statistics and the problems; 1 if there are any."""
-    parser = argparse.ArgumentParser(prog="python -m tools.contract", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.contract.page", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("chapters", nargs="*", help="number, slug or file; all by default")
     options = parser.parse_args(arguments)

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.execute import default_jobs
+from tools.execution.execute import default_jobs
+from tools.execution.run_chapter import ANSI
 from tools.project import Project, UserError
-from tools.run_chapter import ANSI
 
 FIXED = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "false"}
 OPTIONS = ("--nbval-lax", "--nbval-cell-timeout=300", "--exitfirst", "-p", "no:cacheprovider")
@@ -33,7 +33,9 @@ def build_hub(folder: Path) -> dict[str, str]:
 
 def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:
     """Run the chapters that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m tools.miniature", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.execution.miniature", description=__doc__
+    )
     parser.add_argument("chapters", nargs="*", help="number, slug or file; all by default")
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="chapters side by side")
     options = parser.parse_args(arguments)

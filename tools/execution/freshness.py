@@ -17,7 +17,7 @@ from importlib import metadata
 import nbformat
 from nbformat import NotebookNode
 
-from tools.kernel_record import digest
+from tools.execution.kernel_record import digest
 from tools.project import Project, read_json
 
 RECORD_FORMAT = 1  # Raise it when a change to the machinery makes earlier runs worthless.

@@ -124,7 +124,7 @@ def _forget(project: Project) -> None:
 
 def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:
     """Render the book and tell where it is."""
-    parser = argparse.ArgumentParser(prog="python -m tools.render", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.site.render", description=__doc__)
     parser.add_argument("--force", action="store_true", help="render everything anew")
     parser.add_argument("--chapter", help="tell where this chapter's page is")
     options = parser.parse_args(arguments)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from tools.ledger_pages import write_pages
 from tools.project import Project, UserError
+from tools.site.ledger_pages import write_pages
 
 PAGE_FOLDERS = ("_static", "images")
 
@@ -74,7 +74,7 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
         if missing:
             raise UserError(
                 f"Not executed in profile {profile}: {', '.join(missing)}. "
-                f"Run `make book` or `python -m tools.execute`."
+                f"Run `make book` or `python -m tools.execution.execute`."
             )
         for exercises in sorted(project.student_notebook("x").parent.glob("*.ipynb")):
             target = fresh / exercises.relative_to(project.root)
@@ -120,7 +120,7 @@ def mirror(fresh: Path, target: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:
     """Lay out the book's pages."""
-    parser = argparse.ArgumentParser(prog="python -m tools.stage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.site.stage", description=__doc__)
     parser.add_argument("--profile", choices=["tiny", "full"], default="tiny")
     parser.add_argument(
         "--unexecuted", action="store_true", help="take chapters that have not been run as they are"

@@ -1,9 +1,9 @@
 """Write the book's pages about the ledger: every claim, and every correction.
 
-    python -m tools.ledger_pages FOLDER     writes book/claims.md and book/corrections.md there
+    python -m tools.site.ledger_pages FOLDER     writes book/claims.md and book/corrections.md there
 
-`tools.stage` calls `write_pages`. The entries are Markdown, so that they can be searched and read
-without any script; the script in the page only hides what the reader filters out, and asks no
+`tools.site.stage` calls `write_pages`. The entries are Markdown, so that they can be searched and
+read without any script; the script in the page only hides what the reader filters out, and asks no
 other host for anything.
 """
 

@@ -1,7 +1,7 @@
 """Runs inside the kernel of a chapter: record what the chapter reads from this project.
 
-`tools.run_chapter` starts the kernel with a line that calls `watch`, so that the notebook itself
-holds no cell for it. The record is written anew after every cell.
+`tools.execution.run_chapter` starts the kernel with a line that calls `watch`, so that the
+notebook itself holds no cell for it. The record is written anew after every cell.
 
 What is not seen: a file read by a child process, or by compiled code that opens it itself.
 """

@@ -1,0 +1,1 @@
+"""Running chapters: which must run, in what environment, and what they cost."""

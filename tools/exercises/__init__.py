@@ -1,0 +1,1 @@
+"""Exercise masters and what is made from them."""
