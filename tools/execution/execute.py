@@ -1,8 +1,8 @@
 """Run the chapters that must run, side by side, and tell what each one cost.
 
-Each chapter computes on one thread, alone or beside others: PyTorch processes that compete for cores
-run several times slower than one after the other, and sums over another number of threads round
-otherwise.
+Each chapter computes on one thread, alone or beside others: PyTorch processes that compete for
+cores run several times slower than one after the other, and sums over another number of threads
+round otherwise.
 """
 
 from __future__ import annotations
