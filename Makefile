@@ -3,6 +3,7 @@
 
 N ?=
 CHAPTER ?=
+SAMPLE ?=
 PROFILE ?= tiny
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -93,8 +94,8 @@ render: $(READY)
 browser: $(READY)
 	@$(PY) -m pytest -m browser tests/browser
 
-results: $(READY) assets  ## Record the sweeps again: make results [CHAPTER=10]
-	@$(PY) -m tools.sweep $(CHAPTER)
+results: $(READY) assets  ## Record what sweeps lack: make results [CHAPTER=10]; SAMPLE=1 sees whether points repeat.
+	@$(PY) -m tools.sweep $(CHAPTER) $(if $(SAMPLE),--sample)
 
 assign: $(READY)  ## Make student notebooks, solutions and autograders: make assign [N=10]
 	@$(PY) -m tools.exercises.exercises assign $(N)
