@@ -15,7 +15,7 @@ ASSETS ?= encoder sentiment multilingual topics intents sentiment-zh silver-tags
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
 
 .NOTPARALLEL:
-.PHONY: help setup newest book chapter serve test test-fast check assets pair unit execute miniature contract render browser results assign grade lock bench clean
+.PHONY: help setup newest book chapter serve test test-fast check assets pair unit execute arithmetic miniature contract render browser results assign grade lock bench clean
 
 help:  ## Show this list.
 	@echo "make TARGET, where TARGET is one of:"
@@ -52,6 +52,7 @@ serve: $(READY)  ## Serve the rendered book at http://127.0.0.1:8000
 # machine did nothing else meanwhile, and is reported where it did: on a busy machine a page takes four times as long.
 test: check unit  ## Run every test: code, chapters in both profiles, page contract, rendered book, browser.
 	@$(MAKE) --no-print-directory execute
+	@$(MAKE) --no-print-directory arithmetic
 	@$(MAKE) --no-print-directory miniature
 	@$(MAKE) --no-print-directory contract
 	@$(MAKE) --no-print-directory render
@@ -80,6 +81,9 @@ unit: $(READY)
 
 execute: $(READY) assets  ## Execute the chapters that changed.
 	@$(PY) -m tools.execution.execute --profile $(PROFILE)
+
+arithmetic: $(READY) assets  ## Run the numeric tests and one page as an older processor computes.
+	@$(PY) -m tools.execution.second_arithmetic
 
 miniature: $(READY)  ## Run the full profile of every chapter against a miniature hub.
 	@$(PY) -m tools.execution.miniature
