@@ -69,7 +69,7 @@ def older_instructions(flags: frozenset[str]) -> dict[str, str]:
 
 def bits(variables: Mapping[str, str]) -> str:
     """Return a digest of what PyTorch computes under these variables."""
-    environment = os.environ | {"PYTHONHASHSEED": "0"} | variables
+    environment = {**os.environ, "PYTHONHASHSEED": "0", **variables}
     return subprocess.check_output(
         [sys.executable, "-c", PROBE], env=environment, text=True
     ).strip()
