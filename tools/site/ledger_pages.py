@@ -321,7 +321,7 @@ def settle_all(ledger: Ledger) -> dict[str, Settled]:
     """Settle every entry, computed ones by the value in the ledger.
 
     Their functions build models and take half a minute together, which a book that has not changed
-    must not cost; tests/test_claims.py calls each of them.
+    must not cost; tests/evidence calls each of them.
 
     Raises
     ------

@@ -34,7 +34,7 @@ from tlhelpers.evidence.ledger import (
     ledger_folder,
     load_ledger,
 )
-from tlhelpers.visuals.tables import Html
+from tlhelpers.visuals.html import Html
 
 __all__ = [
     "NOT_SHOWN",
