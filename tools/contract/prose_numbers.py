@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from tlhelpers.evidence.claims import Settled
 from tlhelpers.evidence.ledger import Claim
+from tlhelpers.evidence.settle import Settled
 from tools.contract.chapter_text import Block, Chapter
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?:[ ]?[%×‰]|[A-Za-zµ]+)?")

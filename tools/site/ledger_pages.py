@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from tlhelpers.evidence.claims import Settled, readable, settle
+from tlhelpers.evidence.claims import readable
 from tlhelpers.evidence.ledger import (
     KINDS,
     VERDICTS,
@@ -31,6 +31,7 @@ from tlhelpers.evidence.ledger import (
     load_ledger,
 )
 from tlhelpers.evidence.recorded import ResultsError
+from tlhelpers.evidence.settle import Settled, settle
 from tools.project import UserError, write_atomically
 
 # Titles by number; a chapter that is not staged yet is named, but not linked.

@@ -156,11 +156,6 @@ class Claim:
         """Number of the chapter that the entry belongs to."""
         return int(self.id[:2])
 
-    def _repr_html_(self) -> str:
-        from tlhelpers.evidence.claims import ClaimList
-
-        return ClaimList([self])._repr_html_()
-
 
 @dataclass(frozen=True)
 class Reference:
