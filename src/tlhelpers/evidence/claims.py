@@ -75,9 +75,12 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
 
     Parameters
     ----------
-    claim_id : id of the entry.
-    condition : what must be true in this run for the claim to be shown.
-    detail : what was measured, e.g. ``"84 % against 76 %"``.
+    claim_id : str
+        Id of the entry.
+    condition : bool
+        What must be true in this run for the claim to be shown.
+    detail : str
+        What was measured, e.g. ``"84 % against 76 %"``.
 
     Returns
     -------
@@ -181,9 +184,12 @@ class ClaimList(Html):
 
     Parameters
     ----------
-    entries : the entries, in the order in which they are shown.
-    ledger : where their references are; by default the book's.
-    opened : how many are seen at once; the others are folded behind a line that counts them.
+    entries : sequence of Claim
+        The entries, in the order in which they are shown.
+    ledger : Ledger, optional
+        Where their references are; by default the book's.
+    opened : int, optional
+        How many are seen at once; the others are folded behind a line that counts them.
     """
 
     def __init__(
@@ -215,9 +221,24 @@ def show_claims(
 
     Parameters
     ----------
-    chapter : show the entries of this chapter.
-    verdicts : of a chapter only entries with these verdicts, in this order.
-    ids : show these entries, in this order; with a chapter, its others are folded behind them.
+    chapter : int, optional
+        Show the entries of this chapter.
+    verdicts : sequence of str
+        Of a chapter only entries with these verdicts, in this order.
+    ids : sequence of str
+        Show these entries, in this order; with a chapter, its others are folded behind them.
+
+    Returns
+    -------
+    ClaimList
+        Rich in a notebook, plain text in a terminal.
+
+    Raises
+    ------
+    KeyError
+        If there is no entry with such an id.
+    ValueError
+        If there is no such verdict.
     """
     ledger = _ledger(chapter)
     named = [_entry(claim_id) for claim_id in ids]

@@ -468,9 +468,16 @@ def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledge
 
     Parameters
     ----------
-    folder : default ``ledger_folder()``.
-    chapter : read the entries of this chapter alone. A page that does so need not run again when
-        those of another chapter change.
+    folder : Path, optional
+        By default ``ledger_folder()``.
+    chapter : int, optional
+        Read the entries of this chapter alone. A page that does so need not run again when those
+        of another chapter change.
+
+    Returns
+    -------
+    Ledger
+        The entries in the order of the files.
 
     Raises
     ------

@@ -26,9 +26,12 @@ class Settled:
 
     Attributes
     ----------
-    value : the value found; ``None`` for a planned entry.
-    holds : whether it is what the ledger says.
-    detail : one line to read.
+    value : number, text, truth value, list or mapping
+        The value found; ``None`` for a planned entry.
+    holds : bool
+        Whether it is what the ledger says.
+    detail : str
+        One line to read.
     """
 
     value: Any
@@ -48,6 +51,18 @@ def _load_computed_module(name: str, folder: Path) -> ModuleType:
 
 def find_function(dotted: str, folder: Path) -> Callable[..., Any]:
     """Return the function behind ``chNN.name`` or ``tlhelpers.module.name``.
+
+    Parameters
+    ----------
+    dotted : str
+        The function's path.
+    folder : Path
+        Folder of the ledger, for ``computed/chNN.py``.
+
+    Returns
+    -------
+    callable
+        The function.
 
     Raises
     ------
@@ -95,9 +110,24 @@ def settle(entry: Claim, folder: Path | None = None, results: Path | None = None
 
     Parameters
     ----------
-    entry : the entry.
-    folder : folder of the ledger, for ``computed/chNN.py``.
-    results : folder of the recorded sweeps.
+    entry : Claim
+        The entry.
+    folder : Path, optional
+        Folder of the ledger, for ``computed/chNN.py``; by default the book's.
+    results : Path, optional
+        Folder of the recorded sweeps; by default the book's.
+
+    Returns
+    -------
+    Settled
+        What was found, and whether it is what the ledger says.
+
+    Raises
+    ------
+    LedgerError
+        If there is no such function.
+    ResultsError
+        If there is no such recorded sweep, or it was edited.
     """
     settled_by = entry.settled_by
     if settled_by is None:
