@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
+from tlhelpers import yaml_files
 
 CHAPTERS = range(1, 21)
 KINDS = ("computed", "measured", "cited")
@@ -203,39 +203,12 @@ class Ledger:
 # Reading
 
 
-# The parser in C reads the whole ledger ten times as fast; not every build of PyYAML has it.
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_SafeLoader):  # type: ignore[misc]
-    """YAML that refuses a key given twice and reads ``1e-5`` as a number."""
-
-
-def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is given twice", key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping_without_repeats)
-# YAML 1.1 wants 1.0e-5; learning rates are written 1e-5 everywhere else.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
 def read_yaml(path: Path) -> object:
     """Read one YAML file of the ledger; a key given twice is an error."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise LedgerError(f"{path.name}: not readable as YAML: {error}") from error
+        return yaml_files.read_yaml(path)
+    except yaml_files.YamlFileError as error:
+        raise LedgerError(str(error)) from error
 
 
 @dataclass
