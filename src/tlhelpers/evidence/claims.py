@@ -63,7 +63,7 @@ def claim(claim_id: str) -> ShownClaim:
     KeyError
         If there is no such entry; the message lists those of the chapter.
     """
-    return ShownClaim(**vars(_entry(claim_id)))
+    return ShownClaim.model_construct(**vars(_entry(claim_id)))
 
 
 class Unsettled(AssertionError):
