@@ -1,8 +1,10 @@
 """Make, prove and grade exercises.
 
-python -m tools.exercises assign 10     student notebook, solution, autograder, and their proof
-python -m tools.exercises prove         only the proof, of every master
-python -m tools.exercises grade FOLDER  grade submitted notebooks
+    python -m tools.exercises assign 10     student notebook, solution, autograder, and their proof
+    python -m tools.exercises prove         only the proof, of every master
+    python -m tools.exercises grade FOLDER  grade submitted notebooks
+
+What a master looks like is told in `tools.exercises.master`.
 """
 
 from __future__ import annotations

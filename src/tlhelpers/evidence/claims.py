@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 
-# What a page prints of a claim that its run does not show; tools/contract/page.py looks for it.
+# What a page prints of a claim that its run does not show; tools/contract/claims.py looks for it.
 NOT_SHOWN = "Not shown at this scale"
 
 
