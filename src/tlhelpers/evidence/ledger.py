@@ -90,11 +90,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cited:
-    """Settled by a primary source, listed in ``book/claims/references.yaml``.
+    """Settled by a primary source, listed in ``book/claims/references/``.
 
     Attributes
     ----------
-    reference : key in ``references.yaml``.
+    reference : key in ``references/``.
     locator : table, section, page or file where the value stands.
     quote_value : the value there, as written there.
     checked : how and where it was looked up; empty if it was not.
@@ -133,7 +133,7 @@ class Claim:
     prose : literal phrases with numbers by which chapter prose may state the claim.
     planned : required where ``verdict`` is ``"planned"``.
     also_in : further chapters whose prose may use the numbers.
-    references : further keys of ``references.yaml`` that bear on the claim.
+    references : further keys of ``references/`` that bear on the claim.
     file : name of the file it was read from.
     """
 
@@ -362,7 +362,7 @@ def _read_cited(fields: _Fields, references: Mapping[str, Reference]) -> Cited:
     fields.only(["reference", "locator", "quote_value", "checked", "unchecked"])
     key = fields.text("reference")
     if key not in references:
-        fields.fail("reference", "is not in references.yaml", "Add the reference there first.")
+        fields.fail("reference", "is not in references/", "Add it to the chapter's file there.")
     checked, unchecked = fields.text("checked", False), fields.text("unchecked", False)
     if bool(checked) == bool(unchecked):
         advice = "Give exactly one: how and where it was checked, or why it could not be."
@@ -418,7 +418,7 @@ def _read_entry(
         fields.fail("also_in", "must be a list of chapters", "Write [11, 18].")
     for key in fields.texts("references"):
         if key not in references:
-            advice = f"Add {key!r} to references.yaml first."
+            advice = f"Add {key!r} to the chapter's file in references/ first."
             fields.fail("references", "names an unknown reference", advice)
     return Claim(
         id=fields.text("id"),
@@ -437,28 +437,37 @@ def _read_entry(
     )
 
 
-def _read_references(folder: Path) -> dict[str, Reference]:
-    path = folder / "references.yaml"
-    if not path.exists():
-        return {}
-    references = {}
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise LedgerError(f"{path.name}: is not a mapping. Start each source with its key.")
-    for key, values in content.items():
-        fields = _Fields(path.name, str(key), values if isinstance(values, dict) else {})
-        fields.only(["authors", "year", "title", "where", "url"])
-        url = fields.text("url")
-        if not url.startswith("https://"):
-            fields.fail("url", "is not a link", "Write https://...")
-        references[str(key)] = Reference(
-            key=str(key),
-            authors=fields.text("authors"),
-            year=fields.number("year", range(1900, 2100)),
-            title=fields.text("title"),
-            url=url,
-            where=fields.text("where", required=False),
-        )
+def _read_references(folder: Path, chapter: int | None) -> dict[str, Reference]:
+    references: dict[str, Reference] = {}
+    files: dict[str, str] = {}
+    for path in sorted((folder / "references").glob("[0-9][0-9]-*.yaml")):
+        # A source stands with the first chapter that cites it: later files have none for this one.
+        if chapter is not None and int(path.name[:2]) > chapter:
+            continue
+        file = f"references/{path.name}"
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise LedgerError(f"{file}: is not a mapping. Start each source with its key.")
+        for key, values in content.items():
+            fields = _Fields(file, str(key), values if isinstance(values, dict) else {})
+            if key in files:
+                raise LedgerError(
+                    f"{file}: source {key!r} stands in {files[key]} too. "
+                    "Keep it with the first chapter that cites it."
+                )
+            files[key] = file
+            fields.only(["authors", "year", "title", "where", "url"])
+            url = fields.text("url")
+            if not url.startswith("https://"):
+                fields.fail("url", "is not a link", "Write https://...")
+            references[str(key)] = Reference(
+                key=str(key),
+                authors=fields.text("authors"),
+                year=fields.number("year", range(1900, 2100)),
+                title=fields.text("title"),
+                url=url,
+                where=fields.text("where", required=False),
+            )
     return references
 
 
@@ -469,7 +478,7 @@ def ledger_folder() -> Path:
 
 
 def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledger:
-    """Read the ``NN-slug.yaml`` and ``references.yaml`` of a folder.
+    """Read the ``NN-slug.yaml`` of a folder and of its ``references/``.
 
     Parameters
     ----------
@@ -483,7 +492,7 @@ def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledge
         Naming the file, the entry, the field, its value and what to do.
     """
     folder = ledger_folder() if folder is None else Path(folder)
-    references = _read_references(folder)
+    references = _read_references(folder, chapter)
     entries: dict[str, Claim] = {}
     files = "[0-9][0-9]-*.yaml" if chapter is None else f"{chapter:02d}-*.yaml"
     for path in sorted(folder.glob(files)):
