@@ -99,10 +99,10 @@ results: $(READY) assets  ## Record the sweeps again: make results [CHAPTER=10]
 	@$(PY) -m tools.sweep $(CHAPTER)
 
 assign: $(READY)  ## Make student notebooks, solutions and autograders: make assign [N=10]
-	@$(PY) -m tools.exercises.exercises assign $(N)
+	@$(PY) -m tools.exercises assign $(N)
 
 grade: $(READY)  ## Grade submitted notebooks: make grade SUBMISSIONS=folder
-	@$(PY) -m tools.exercises.exercises grade "$(SUBMISSIONS)"
+	@$(PY) -m tools.exercises grade "$(SUBMISSIONS)"
 
 lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
 	@$(PYTHON) -m tools.lock

@@ -24,7 +24,7 @@ from tlhelpers.evidence.ledger import (
 )
 from tlhelpers.visuals.html import Html
 
-# What a page prints of a claim that its run does not show; tools/contract/page.py looks for it.
+# What a page prints of a claim that its run does not show; tools/contract/claims.py looks for it.
 NOT_SHOWN = "Not shown at this scale"
 
 

@@ -143,12 +143,12 @@ class Measured(Entry):
 
 
 class Cited(Entry):
-    """Settled by a primary source, listed in ``book/claims/references.yaml``.
+    """Settled by a primary source, listed in ``book/claims/references/``.
 
     Attributes
     ----------
     reference : str
-        Key in ``references.yaml``.
+        Key in ``references/``.
     locator : str
         Table, section, page or file where the value stands.
     quote_value : str
@@ -216,7 +216,7 @@ class Claim(Entry):
     also_in : tuple of int
         Further chapters whose prose may use the numbers.
     references : tuple of str
-        Further keys of ``references.yaml`` that bear on the claim.
+        Further keys of ``references/`` that bear on the claim.
     file : str
         Name of the file it was read from.
     """
@@ -434,32 +434,38 @@ def _read_entry(
         advice = f"Write {chapter:02d}-some-words in lower case, digits and hyphens."
         _fail(where, "id", entry.id, "does not fit this file", advice)
     if isinstance(entry.settled_by, Cited) and entry.settled_by.reference not in references:
-        advice = "Add the reference there first."
+        advice = "Add it to the chapter's file there."
         key = entry.settled_by.reference
-        _fail(where, "settled_by.reference", key, "is not in references.yaml", advice)
+        _fail(where, "settled_by.reference", key, "is not in references/", advice)
     for key in entry.references:
         if key not in references:
-            advice = f"Add {key!r} to references.yaml first."
+            advice = f"Add {key!r} to the chapter's file in references/ first."
             _fail(where, "references", values["references"], "names an unknown reference", advice)
     return entry
 
 
-def _read_references(folder: Path) -> dict[str, Reference]:
-    path = folder / "references.yaml"
-    if not path.exists():
-        return {}
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise LedgerError(f"{path.name}: is not a mapping. Start each source with its key.")
-    return {
-        str(key): _checked(
-            Reference,
-            values if isinstance(values, dict) else {},
-            f"{path.name}: entry {str(key)!r}",
-            key=str(key),
-        )
-        for key, values in content.items()
-    }
+def _read_references(folder: Path, chapter: int | None) -> dict[str, Reference]:
+    references: dict[str, Reference] = {}
+    files: dict[str, str] = {}
+    for path in sorted((folder / "references").glob("[0-9][0-9]-*.yaml")):
+        # A source stands with the first chapter that cites it: later files have none for this one.
+        if chapter is not None and int(path.name[:2]) > chapter:
+            continue
+        file = f"references/{path.name}"
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise LedgerError(f"{file}: is not a mapping. Start each source with its key.")
+        for key, values in content.items():
+            if key in files:
+                raise LedgerError(
+                    f"{file}: source {key!r} stands in {files[key]} too. "
+                    "Keep it with the first chapter that cites it."
+                )
+            files[key] = file
+            fields = values if isinstance(values, dict) else {}
+            where = f"{file}: entry {str(key)!r}"
+            references[str(key)] = _checked(Reference, fields, where, key=str(key))
+    return references
 
 
 def ledger_folder() -> Path:
@@ -469,7 +475,7 @@ def ledger_folder() -> Path:
 
 
 def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledger:
-    """Read the ``NN-slug.yaml`` and ``references.yaml`` of a folder.
+    """Read the ``NN-slug.yaml`` of a folder and of its ``references/``.
 
     Parameters
     ----------
@@ -490,7 +496,7 @@ def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledge
         Naming the file, the entry, the field, its value and what to do.
     """
     folder = ledger_folder() if folder is None else Path(folder)
-    references = _read_references(folder)
+    references = _read_references(folder, chapter)
     entries: dict[str, Claim] = {}
     files = "[0-9][0-9]-*.yaml" if chapter is None else f"{chapter:02d}-*.yaml"
     for path in sorted(folder.glob(files)):
