@@ -61,10 +61,12 @@ test: check unit  ## Run every test: code, chapters in both profiles, page contr
 test-fast: check  ## Run the tests that execute no chapter and take no long training.
 	@$(PY) -m pytest -m "not slow and not real_assets and not book and not browser"
 
-check: $(READY)  ## Check style, types, spelling and that both forms of each chapter agree.
+check: $(READY)  ## Check style, types, imports, docstrings, spelling and that both forms of each chapter agree.
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache --no-logo
+	@$(VENV)/bin/numpydoc lint src/tlhelpers/*.py src/tlhelpers/*/*.py
 	@$(VENV)/bin/codespell
 	@$(PY) -m tools.pair --check
 
@@ -102,10 +104,10 @@ results: $(READY) assets  ## Record what sweeps lack: make results [CHAPTER=10];
 	@$(PY) -m tools.sweep $(CHAPTER) $(if $(SAMPLE),--sample)
 
 assign: $(READY)  ## Make student notebooks, solutions and autograders: make assign [N=10]
-	@$(PY) -m tools.exercises.exercises assign $(N)
+	@$(PY) -m tools.exercises assign $(N)
 
 grade: $(READY)  ## Grade submitted notebooks: make grade SUBMISSIONS=folder
-	@$(PY) -m tools.exercises.exercises grade "$(SUBMISSIONS)"
+	@$(PY) -m tools.exercises grade "$(SUBMISSIONS)"
 
 lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
 	@$(PYTHON) -m tools.lock

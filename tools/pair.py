@@ -24,11 +24,12 @@ from tools.project import Project, UserError, write_atomically
 
 DIGEST_KEY = "paired_cells"
 KEPT_CELL_METADATA = ("tags", "mystnb")
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 # Colab reads the accelerator from here: a reader gets a GPU, and so the full profile, at once.
 NOTEBOOK_METADATA = {
     "accelerator": "GPU",
     "colab": {"gpuType": "T4"},
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "kernelspec": KERNEL,
     "language_info": {"name": "python"},
 }
 # The header of the Markdown form. The same filter stands in pyproject.toml for JupyterLab.
@@ -98,7 +99,7 @@ def write_markdown(notebook: NotebookNode) -> str:
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if cell.metadata.get(key)}
         )
         cells.append(copy)
-    metadata = {"kernelspec": NOTEBOOK_METADATA["kernelspec"]}
+    metadata = {"kernelspec": KERNEL}
     bare = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     text: str = jupytext.writes(bare, fmt="md:myst", config=MARKDOWN_STYLE)
     return text

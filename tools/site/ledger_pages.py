@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from tlhelpers.evidence.claims import Settled, readable, settle
+from tlhelpers.evidence.claims import readable
 from tlhelpers.evidence.ledger import (
     KINDS,
     VERDICTS,
@@ -31,6 +31,7 @@ from tlhelpers.evidence.ledger import (
     load_ledger,
 )
 from tlhelpers.evidence.recorded import ResultsError
+from tlhelpers.evidence.settle import Settled, settle
 from tools.project import UserError, write_atomically
 
 # Titles by number; a chapter that is not staged yet is named, but not linked.
@@ -321,7 +322,7 @@ def settle_all(ledger: Ledger) -> dict[str, Settled]:
     """Settle every entry, computed ones by the value in the ledger.
 
     Their functions build models and take half a minute together, which a book that has not changed
-    must not cost; tests/test_claims.py calls each of them.
+    must not cost; tests/evidence calls each of them.
 
     Raises
     ------

@@ -46,7 +46,8 @@ def ledger(tmp_path: Path):
     first, second = LEDGER.split("- id: 09")
     (folder / "08-lora-maths.yaml").write_text(first)
     (folder / "09-what-layers-learn.yaml").write_text("- id: 09" + second)
-    (folder / "references.yaml").write_text(REFERENCES)
+    (folder / "references").mkdir()
+    (folder / "references" / "08-lora-maths.yaml").write_text(REFERENCES)
     return load_ledger(folder)
 
 
