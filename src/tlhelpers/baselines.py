@@ -41,9 +41,17 @@ class LinearTextClassifier:
     inverse_penalty: float
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Give each text a probability for each class, shape ``(n, classes)``.
+        """Give each text a probability for each class.
 
-        A class that the training texts lack gets zero.
+        Parameters
+        ----------
+        texts : sequence of n str
+            The texts.
+
+        Returns
+        -------
+        array of shape (n, classes)
+            A class that the training texts lack gets zero.
         """
         probabilities = np.zeros((len(texts), len(self.label_names)))
         probabilities[:, self.head.classes_] = self.head.predict_proba(self.featurize(texts))

@@ -25,11 +25,11 @@ T = TypeVar("T")
 class Profile:
     """What size of model and data a page uses.
 
-    Parameters
+    Attributes
     ----------
-    name
+    name : str
         ``"tiny"`` or ``"full"``.
-    reason
+    reason : str
         Why this one, in words that can be printed after the name.
     """
 
@@ -54,9 +54,14 @@ def resolve(profile: str | Profile = "auto") -> Profile:
 
     Parameters
     ----------
-    profile
+    profile : str or Profile
         ``"tiny"``, ``"full"``, or ``"auto"``: what the environment variable ``TL_PROFILE`` says,
         else ``"full"`` where there is a CUDA GPU, else ``"tiny"``.
+
+    Returns
+    -------
+    Profile
+        Name and reason.
 
     Raises
     ------
@@ -94,6 +99,16 @@ def current(profile: str | Profile | None = None) -> Profile:
 def by_profile(*, tiny: T, full: T) -> T:
     """Return the value meant for the profile in use, e.g. a number of examples or of epochs.
 
+    Parameters
+    ----------
+    tiny, full : object
+        The value for each profile.
+
+    Returns
+    -------
+    object
+        One of the two.
+
     Examples
     --------
     >>> labels = by_profile(tiny=500, full=5_000)
@@ -107,17 +122,17 @@ class Run:
 
     Attributes
     ----------
-    profile
+    profile : Profile
         The profile and its reason.
-    device
+    device : torch.device
         Where models are trained.
-    precision
+    precision : torch.dtype
         The number format of the arithmetic while training.
-    seed
+    seed : int
         The seed that was set everywhere.
-    threads
+    threads : int
         CPU threads that PyTorch uses.
-    versions
+    versions : dict of str to str
         Package name to version.
     """
 
@@ -144,10 +159,10 @@ def start(profile: str | Profile = "auto", seed: int = 0) -> Run:
 
     Parameters
     ----------
-    profile
+    profile : str or Profile
         As for `resolve`. It stays in force for `load`, `data` and `by_profile` until the next
         call.
-    seed
+    seed : int
         Seed for every random number generator.
 
     Returns

@@ -13,10 +13,17 @@ def progress_bar(*args: Any, show: bool = True, **kwargs: Any) -> tqdm:  # noqa:
 
     Parameters
     ----------
-    *args, **kwargs
+    *args : object
         As for ``tqdm.auto.tqdm``.
     show : bool
         Whether there is a bar. Under ``TL_STATIC=1`` (the book's executor) there never is.
+    **kwargs : object
+        As for ``tqdm.auto.tqdm``.
+
+    Returns
+    -------
+    tqdm
+        The bar.
     """
     hidden = not show or os.environ.get("TL_STATIC") == "1"
     return tqdm(*args, disable=hidden, leave=False, **kwargs)

@@ -55,6 +55,11 @@ class Right:
         texts : sequence of T texts
             Or of lists of words; what identifies them, in order.
 
+        Returns
+        -------
+        Right
+            With the digest of the texts.
+
         Raises
         ------
         ValueError
@@ -95,15 +100,21 @@ class Recorded:
 
     Attributes
     ----------
-    name : e.g. ``"10-full-fine-tuning"``.
-    points : one row a point: its parameters (``seed`` among them), its values, its seconds.
-    parameters : names of the columns that were set.
-    values : names of the columns that were measured.
-    meta : ``processor``, ``cores``, ``threads``, ``precision``, ``versions``, ``commit``, ``when``
-        of the latest point, total ``seconds``, number of ``points``, ``seeds``, ``environments``,
-        all of them if the sweep ran in more than one, and ``stale``: why the points no longer hold,
-        or None.
-    rights : for values that are a share of test texts, which of them were right, a point each.
+    name : str
+        E.g. ``"10-full-fine-tuning"``.
+    points : pandas.DataFrame
+        One row a point: its parameters (``seed`` among them), its values, its seconds.
+    parameters : tuple of str
+        Names of the columns that were set.
+    values : tuple of str
+        Names of the columns that were measured.
+    meta : mapping
+        ``processor``, ``cores``, ``threads``, ``precision``, ``versions``, ``commit``, ``when`` of
+        the latest point, total ``seconds``, number of ``points``, ``seeds``, ``environments``, all
+        of them if the sweep ran in more than one, and ``stale``: why the points no longer hold, or
+        None.
+    rights : mapping of str to sequence
+        For values that are a share of test texts, which of them were right, a point each.
     """
 
     name: str
@@ -124,6 +135,16 @@ class Recorded:
 
     def select(self, where: Mapping[str, object]) -> pd.DataFrame:
         """Return the points with these parameters.
+
+        Parameters
+        ----------
+        where : mapping
+            Parameters and the value that each must have.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Their rows of ``points``.
 
         Raises
         ------
@@ -163,9 +184,12 @@ class Recorded:
 
         Parameters
         ----------
-        by : parameters that tell the groups apart.
-        value : the value to summarise.
-        where : parameters that select the points beforehand.
+        by : sequence of str
+            Parameters that tell the groups apart.
+        value : str
+            The value to summarise.
+        where : mapping
+            Parameters that select the points beforehand.
 
         Returns
         -------
@@ -273,10 +297,24 @@ class Recorded:
 
         Parameters
         ----------
-        value : the value to look at.
-        where : parameters that leave one point a seed.
-        minus : parameters to change in ``where`` for the points to subtract, seed by seed.
-        statistic : ``mean``, ``low``, ``high``, ``min``, ``max`` or ``count``.
+        value : str
+            The value to look at.
+        where : mapping
+            Parameters that leave one point a seed.
+        minus : mapping
+            Parameters to change in ``where`` for the points to subtract, seed by seed.
+        statistic : str
+            ``mean``, ``low``, ``high``, ``min``, ``max`` or ``count``.
+
+        Returns
+        -------
+        float
+            The statistic over the seeds; ``low`` and ``high`` are the ends of the 95 % interval.
+
+        Raises
+        ------
+        ResultsError
+            If no seed has the value in every point asked for.
         """
         where = where or {}
         values = self._one_value_per_seed(self.select(where), value)
@@ -308,6 +346,16 @@ def checksum(content: Mapping[str, Any]) -> str:
 def read_content(path: Path) -> dict[str, Any]:
     """Read a sweep's file and refuse it if it was edited.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict
+        What it holds.
+
     Raises
     ------
     ResultsError
@@ -333,8 +381,15 @@ def recorded(name: str, folder: Path | None = None) -> Recorded:
 
     Parameters
     ----------
-    name : the sweep's name, e.g. ``"10-full-fine-tuning"``.
-    folder : default ``results_folder()``.
+    name : str
+        The sweep's name, e.g. ``"10-full-fine-tuning"``.
+    folder : Path, optional
+        Where it lies; by default ``results_folder()``.
+
+    Returns
+    -------
+    Recorded
+        Its points, and where they were measured.
     """
     path = (folder or results_folder()) / f"{name}.json"
     modified = path.stat().st_mtime_ns if path.exists() else 0
