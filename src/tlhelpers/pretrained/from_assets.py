@@ -20,17 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError
 
-from tlhelpers.assets.fetching import (
-    AssetError,
-    cache_folder,
-    disk_errors,
-    fetch,
-    folder_of,
-    locked,
-    made_whole,
-    need_space,
-    write_manifest,
-)
+from tlhelpers.assets.fetching import fetch, folder_of, write_manifest
+from tlhelpers.cache import AssetError, build_once, cache_folder, need_space
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -80,25 +71,22 @@ def _built(
     what the folder takes, in bytes.
     """
     folder = cache_folder() / "models" / f"{folder_of(name).name}-{recipe}"
-    if folder.is_dir():
-        return folder
-    asset = fetch(name)
-    with disk_errors(), locked(f"{name}-model"):
-        if folder.is_dir():
-            return folder  # another process built it while this one waited
-        try:
-            with made_whole(folder) as fresh:
-                need_space(size, fresh)
-                build(asset, fresh)
-                for path in fresh.iterdir():
-                    path.chmod(0o644)  # a cache may be shared; safetensors writes for one user
-                write_manifest(fresh)
-        except SafetensorError as error:
-            raise AssetError(
-                f"Cannot write the model made from {name!r} to {folder.parent}: {error}. Nothing"
-                " half-written was kept. Free some space, or set TL_CACHE to another folder."
-            ) from error
-    return folder
+
+    def fill(fresh: Path) -> None:
+        asset = fetch(name)
+        need_space(size, fresh)
+        build(asset, fresh)
+        for path in fresh.iterdir():
+            path.chmod(0o644)  # a cache may be shared; safetensors writes for one user
+        write_manifest(fresh)
+
+    try:
+        return build_once(folder, fill, lock=f"{name}-model")
+    except SafetensorError as error:
+        raise AssetError(
+            f"Cannot write the model made from {name!r} to {folder.parent}: {error}. Nothing"
+            " half-written was kept. Free some space, or set TL_CACHE to another folder."
+        ) from error
 
 
 # --- encoder --------------------------------------------------------------------------------------
