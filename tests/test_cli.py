@@ -153,10 +153,10 @@ def test_a_wrong_name_is_found_before_anything_is_fetched(asked, capsys):
 
 
 def test_fetch_decodes_a_model_too(monkeypatch, capsys):
-    from tlhelpers.pretrained import from_assets as decoding
+    from tlhelpers.pretrained import from_assets
 
     monkeypatch.setattr(cli, "fetch", lambda name, **_: Path("raw"))
-    monkeypatch.setattr(decoding, "decoder_folder", lambda: Path("for transformers"))
+    monkeypatch.setattr(from_assets, "decoder_folder", lambda: Path("for transformers"))
     assert cli.main(["assets", "fetch", "decoder"]) == 0
     assert capsys.readouterr().out == "decoder: for transformers\n"
 
