@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from tlhelpers.assets.package_index import SourceError, obtain, part_of, sha256_of
 from tlhelpers.assets.unpacking import unpack
-from tlhelpers.cache import AssetError, build_once, cache_folder, forget
+from tlhelpers.cache import (
+    AssetError,
+    build_once,
+    cache_folder,
+    disk_errors,
+    forget,
+    locked,
+)
 
 if TYPE_CHECKING:
     from tlhelpers.assets.table import Asset
@@ -89,8 +96,9 @@ def fetch(name: str, progress: bool = True, *, again: bool = False) -> Path:
 
     build_once(folder, fill, lock=name, again=again, proof=MANIFEST)
     if again:
-        for model in _models_of(folder):
-            forget(model)
+        with disk_errors(), locked(name):
+            for model in _models_of(folder):
+                forget(model)
     return folder
 
 
