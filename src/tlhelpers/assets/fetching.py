@@ -36,6 +36,16 @@ def folder_of(name: str) -> Path:
     """Folder in which the asset lies once it is fetched.
 
     The name carries a digest of the pin and the patterns, so an edited table never meets old files.
+
+    Parameters
+    ----------
+    name : str
+        One of `tlhelpers.assets.table.names`.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, whether it is there or not.
     """
     first = _asset(name).sources[0]
     pin = repr((first.sha256, first.members))
@@ -104,6 +114,11 @@ def fetch(name: str, progress: bool = True, *, again: bool = False) -> Path:
 
 def verify(name: str) -> Path:
     """Compare every file of a fetched asset, and of the models made from it, with its digest.
+
+    Parameters
+    ----------
+    name : str
+        One of `tlhelpers.assets.table.names`.
 
     Returns
     -------
