@@ -58,7 +58,7 @@ class DataSource:
     hub, config, revision
         Id, configuration and revision on the hub; None for an asset.
     asset
-        Name in `tlhelpers.assets.fetching.ASSETS`; None if it comes from the hub.
+        One of `tlhelpers.assets.table.names`; None if it comes from the hub.
     columns
         The source's column names and what they are called here.
     splits

@@ -72,29 +72,29 @@ def load(
 
     Parameters
     ----------
-    role
-        A key of `tlhelpers.profiles.MODELS`, e.g. ``"encoder"``; or an id of the model hub with
+    role : str
+        A key of `tlhelpers.roles.MODELS`, e.g. ``"encoder"``; or an id of the model hub with
         a slash in it; or a folder that holds a model.
-    task
+    task : str, optional
         Which head to put on it: None for none, ``"classification"``, ``"tokens"``, ``"mlm"``,
         ``"causal"``, ``"seq2seq"`` or ``"question-answering"``.
-    labels
+    labels : sequence of str, ClassLabel, Dataset, DatasetDict or int, optional
         For ``"classification"`` and ``"tokens"``: the names of the classes, or a `ClassLabel`,
         or a data set that has them, or their number (1: a regression). None keeps the classes
         of a checkpoint that was fine-tuned already.
-    profile
+    profile : str or Profile, optional
         Which profile; by default the one in use.
-    pretrained
+    pretrained : bool
         False gives the same architecture with random weights, to compare with.
-    seed
+    seed : int, optional
         Seed of what is initialised at random, without touching the random state outside.
         None draws from the current state.
-    dtype
+    dtype : torch.dtype
         Number format of the weights. Training wants ``torch.float32``, whatever the checkpoint
         was stored in; mixed precision keeps these as master weights.
-    quiet
+    quiet : bool
         Print nothing.
-    **kwargs
+    **kwargs : object
         Further arguments of ``from_pretrained``, or settings of the configuration.
 
     Returns
@@ -156,6 +156,34 @@ def load(
     return Loaded(model, tokenizer)
 
 
+def weights_folder(role: str, profile: str | Profile | None = None) -> Path | str:
+    """Say where a role's weights are, for code that uses transformers alone.
+
+    ``AutoModel.from_pretrained(tl.weights_folder("encoder"))`` works in either profile.
+
+    Parameters
+    ----------
+    role : str
+        As for `load`.
+    profile : str or Profile, optional
+        As for `load`.
+
+    Returns
+    -------
+    pathlib.Path or str
+        In the tiny profile, or for a folder: the folder, with ``config.json``,
+        ``model.safetensors`` and the tokenizer; its asset is fetched if it is not there yet. In the
+        full profile: the id on the model hub, from which ``from_pretrained`` downloads.
+
+    Raises
+    ------
+    LookupError
+        If the role is unknown in this profile.
+    """
+    location, _, _ = _locate(role, profile)
+    return Path(location) if Path(location).is_dir() else location
+
+
 def load_tokenizer(location: str, revision: str | None = None) -> PreTrainedTokenizerBase:
     """Load the fast tokenizer of a hub id or folder."""
     return AutoTokenizer.from_pretrained(location, revision=revision, use_fast=True)
@@ -176,11 +204,20 @@ def meta_model(
 
     Parameters
     ----------
-    role
-        A configuration, a role, or an id in `tlhelpers.pretrained.published.PUBLISHED`; nothing is
+    role : str or transformers.PreTrainedConfig
+        A configuration, a role, or one of `tlhelpers.pretrained.published.hub_ids`; nothing is
         fetched.
-    task, labels, profile
+    task : str, optional
         As for `load`.
+    labels : sequence of str, ClassLabel, Dataset, DatasetDict or int, optional
+        As for `load`.
+    profile : str or Profile, optional
+        As for `load`.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
+        The model, on PyTorch's meta device.
 
     Raises
     ------
@@ -274,9 +311,9 @@ def _locate(role: str, profile: str | Profile | None) -> tuple[str, str | None, 
     entry: ModelSource = source(MODELS, role, current(profile))
     if entry.asset is None:
         return entry.hub, entry.revision, entry.hub
-    from tlhelpers.pretrained import from_assets as decoding
+    from tlhelpers.pretrained import from_assets
 
-    folder: Path = getattr(decoding, f"{entry.asset}_folder")()
+    folder: Path = getattr(from_assets, f"{entry.asset}_folder")()
     return str(folder), None, entry.name
 
 

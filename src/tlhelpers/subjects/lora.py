@@ -507,7 +507,7 @@ def bill(hub_id: str, rank: int, targets: str) -> pd.DataFrame:
     Parameters
     ----------
     hub_id : str
-        A key of :data:`tlhelpers.pretrained.published.PUBLISHED`.
+        One of `tlhelpers.pretrained.published.hub_ids`.
     rank : int
         The rank r.
     targets : str
