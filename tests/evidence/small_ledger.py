@@ -1,6 +1,9 @@
-"""A ledger of one good entry, to be spoilt by a test."""
+"""A ledger of one good entry, to be spoilt by a test, and a measured one with its sweep."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tools.sweep.record import write_content
 
 GOOD = """
 - id: 08-good
@@ -12,6 +15,17 @@ GOOD = """
   why: Two factors of 4096 x 8.
   prose: ["65,536"]
 """
+MEASURED = """
+- id: 08-measured
+  claim: Rank 8 is right more often than rank 1.
+  source: null
+  kind: measured
+  registered:
+    experiment: Accuracy with rank 8 less that with rank 1, five seeds.
+    bar: {above: 0.05}
+  settled_by: {result: 08-rank, value: accuracy, where: {rank: 8}, minus: {rank: 1}}
+  why: Eight directions hold more than one.
+"""
 REFERENCES = """
 hu-2021: {authors: Hu et al., year: 2021, title: LoRA, url: "https://arxiv.org/abs/2106.09685"}
 """
@@ -20,3 +34,15 @@ hu-2021: {authors: Hu et al., year: 2021, title: LoRA, url: "https://arxiv.org/a
 def write(folder: Path, text: str) -> Path:
     (folder / "08-lora-maths.yaml").write_text(text)
     return folder
+
+
+def record(folder: Path, values: Mapping[int, Sequence[float]], name: str = "08-rank") -> None:
+    """Record a sweep beside a ledger: the accuracies of each rank, one a seed."""
+    points = [
+        {"parameters": {"rank": rank, "seed": seed}, "values": {"accuracy": value}}
+        | {"seconds": 1.0, "environment": 0}
+        for rank, of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
+    ]
+    content = {"sweep": name, "code": "c", "environments": [{}], "points": points}
+    write_content(folder.parent / "results" / f"{name}.json", content)

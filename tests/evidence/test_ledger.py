@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.evidence.small_ledger import GOOD, write
+from tests.evidence.small_ledger import GOOD, MEASURED, write
 from tlhelpers.evidence.ledger import LedgerError, load_ledger
 
 
@@ -27,7 +27,10 @@ def test_a_good_entry_is_read(folder):
         (("expects: 65536", "expects: 65536, tolerance: 1"), "tolerance_reason"),
         (("ch08.count", "os.getcwd"), "is not such a path"),
         (("  prose:", "  why: Twice.\n  prose:"), "given twice"),
-        (("  prose:", "  planned: {experiment: x, chapter: 8}\n  prose:"), "contradicts"),
+        (("  prose:", "  planned: {sweeps: [08-rank]}\n  prose:"), "contradicts"),
+        (("  verdict: confirmed\n", ""), "'verdict' is missing"),
+        (("verdict: confirmed", "verdict: refuted here"), "'verdict' cannot be stated"),
+        (("  prose:", "  changed: {what: a, why: b}\n  prose:"), "not measured"),
     ],
 )
 def test_a_bad_entry_names_file_entry_field_and_remedy(folder, change, message):
@@ -35,6 +38,43 @@ def test_a_bad_entry_names_file_entry_field_and_remedy(folder, change, message):
     with pytest.raises(LedgerError, match=r"08-lora-maths\.yaml") as raised:
         load_ledger(write(folder, GOOD.replace(*change)))
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("  why:", "  verdict: confirmed\n  why:"), "'verdict' is typed"),
+        (("  why:", "  verdict: planned\n  why:"), "contradicts the verdict 'planned'"),
+        (("{above: 0.05}", "{at_least: 0.05}"), "'registered.bar' is not a bar"),
+        (("{above: 0.05}", "{above: 0.05, below: 0.1}"), "does not have one form"),
+        (("{above: 0.05}", "{between: [0.2, 0.1]}"), "'registered.bar' is not a bar"),
+        (("{above: 0.05}", "{equals: 0.05}"), "'registered.margin' does not fit the bar"),
+        (("{above: 0.05}", "{above: 0.05}\n    margin: 0.1"), "does not fit the bar"),
+        (("{above: 0.05}", "{each: {one: {above: 0}}}"), "are not those of the bar (value"),
+        (("value: accuracy, ", ""), "'settled_by.value' is missing"),
+        (("minus: {rank: 1}", "between: [0, 1]"), "'settled_by.between' is not known here"),
+    ],
+)
+def test_a_measured_entry_registers_one_bar_and_types_no_verdict(folder, change, message):
+    assert change[0] in MEASURED
+    with pytest.raises(LedgerError, match="08-measured") as raised:
+        load_ledger(write(folder, MEASURED.replace(*change)))
+    assert message in str(raised.value)
+
+
+def test_a_measured_entry_without_a_registered_bar_is_refused(folder):
+    start, end = MEASURED.index("  registered"), MEASURED.index("  settled_by")
+    with pytest.raises(LedgerError, match="'registered' is missing"):
+        load_ledger(write(folder, MEASURED[:start] + MEASURED[end:]))
+
+
+def test_a_planned_entry_names_the_sweeps_that_it_waits_for(folder):
+    start, end = MEASURED.index("  settled_by"), MEASURED.index("  why")
+    text = MEASURED[:start] + "  verdict: planned\n" + MEASURED[end:]
+    with pytest.raises(LedgerError, match="'planned' is missing"):
+        load_ledger(write(folder, text))
+    entry = load_ledger(write(folder, text + "  planned: {sweeps: [08-rank]}\n"))["08-measured"]
+    assert (entry.verdict, entry.sweeps) == ("planned", ("08-rank",))
 
 
 def test_an_entry_without_settlement_is_refused(folder):

@@ -1,12 +1,11 @@
-"""Settling an entry: a function, a recorded sweep; what drifts does not hold."""
+"""Settling an entry: a function that must agree, a recorded sweep held against a bar."""
 
 import pytest
 
-from tests.evidence.small_ledger import GOOD, write
+from tests.evidence.small_ledger import GOOD, MEASURED, record, write
 from tlhelpers.evidence.ledger import load_ledger
 from tlhelpers.evidence.recorded import ResultsError
 from tlhelpers.evidence.settle import settle
-from tools.sweep.record import write_content
 
 
 def test_a_good_entry_is_settled(folder):
@@ -21,47 +20,21 @@ def test_a_computed_value_that_drifts_does_not_hold(folder):
     assert "differs from 65535" in settled.detail
 
 
-MEASURED = """
-- id: 08-measured
-  claim: Rank 8 is right more often than rank 1.
-  source: null
-  kind: measured
-  settled_by:
-    result: 08-rank
-    value: accuracy
-    where: {rank: 8}
-    minus: {rank: 1}
-    between: [0.05, 0.15]
-  verdict: confirmed
-  why: The interval leaves out zero.
-"""
-
-
-def record(folder, difference):
-    points = [
-        {
-            "parameters": {"rank": rank, "seed": seed},
-            "values": {"accuracy": 0.7 + 0.01 * seed + (difference if rank == 8 else 0)},
-            "seconds": 1.0,
-            "environment": 0,
-        }
-        for rank in (1, 8)
-        for seed in range(5)
-    ]
-    content = {"sweep": "08-rank", "code": "c", "environments": [{}], "points": points}
-    write_content(folder / "08-rank.json", content)
-
-
-@pytest.mark.parametrize(("difference", "holds"), [(0.1, True), (0.2, False)])
-def test_a_recorded_value_that_drifts_does_not_hold(folder, difference, holds):
-    record(folder, difference)
+@pytest.mark.parametrize(
+    ("difference", "verdict"),
+    [(0.1, "confirmed"), (0.05, "not shown at this scale"), (0.0, "refuted here")],
+)
+def test_a_recorded_value_that_drifts_changes_the_verdict(folder, difference, verdict):
+    low = [0.70, 0.71, 0.72, 0.73, 0.74]
+    noise = [0.01, -0.01, 0.0, 0.01, -0.01]
+    record(folder, {1: low, 8: [a + difference + e for a, e in zip(low, noise, strict=True)]})
     entry = load_ledger(write(folder, MEASURED))["08-measured"]
-    settled = settle(entry, folder, folder)
+    settled = settle(entry, folder)
     assert settled.value == pytest.approx(difference)
-    assert settled.holds is holds
+    assert entry.verdict == verdict and settled.detail.startswith(verdict)
 
 
 def test_a_measured_entry_without_its_sweep_says_how_to_record_it(folder):
     entry = load_ledger(write(folder, MEASURED))["08-measured"]
     with pytest.raises(ResultsError, match="make results CHAPTER=08"):
-        settle(entry, folder, folder)
+        settle(entry, folder)

@@ -16,6 +16,8 @@ A sweep is a file book/sweeps/NN-slug.py with
 and, if it wants, TOLERANCE = {"accuracy": 0.02} for --sample, and NOT_COMPARED = ("seconds",) for
 values, such as times, that another machine need not reach.
 
+A sweep starts only once the bars that it settles are frozen: python -m tools.register.
+
 Points that only choose a setting on validation data say stage="tune". One seed may do; of several
 the mean decides. What they chose stands in CHOSEN = {method: learning_rate}, and a test compares.
 
@@ -31,7 +33,8 @@ import os
 import sys
 
 from tlhelpers.evidence.recorded import read_content
-from tools.sweep.plan import RESULTS, SweepError, find_sweeps
+from tools.project import UserError
+from tools.sweep.plan import RESULTS, find_sweeps
 from tools.sweep.record import run_sweep, state
 from tools.sweep.sample import sample, stamp_anew
 
@@ -63,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
                 missing = run_sweep(path, fresh=options.fresh, minutes=options.minutes)
                 if missing:
                     print(f"{path.stem}: stopped, {missing} points are missing; run it again")
-    except (SweepError, ValueError) as error:
+    except (UserError, ValueError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,5 +1,8 @@
 """Record a sweep point by point, and tell whether what is recorded still holds.
 
+A sweep starts only if the bars that it settles are frozen (``tools/register.py``), and keeps their
+digests.
+
 Points of different code are never mixed: what ``run`` reaches in the sweep's file is hashed. What
 it calls in ``tlhelpers`` may change, and so may the libraries: the file's stamp keeps the digest of
 each file that was read, and the versions. Where they differ now the points are *due*: one of them
@@ -24,6 +27,7 @@ from tlhelpers.evidence.recorded import checksum, read_content
 from tools.execution.freshness import arithmetic_here
 from tools.execution.watcher import digest
 from tools.project import write_atomically
+from tools.register import bars_of_sweep
 from tools.sweep.measure import Measured, environment, measured_points
 from tools.sweep.plan import (
     RESULTS,
@@ -81,14 +85,17 @@ def run_sweep(
 
     Raises
     ------
+    UserError
+        If a bar that it settles is not frozen, or no entry of the ledger waits for it.
     SweepError
         If the recorded points are of other code, stale or due, or a point fails.
     """
+    bars = bars_of_sweep(path.stem)
     # Two runs of one sweep would overwrite each other's points.
     with FileLock(Path(tempfile.gettempdir()) / f"sweep-{path.stem}.lock"):
         points = planned_points(load_sweep(path), path)
         target = results / f"{path.stem}.json"
-        content = _content_to_continue(path, target, fresh)
+        content = _content_to_continue(path, target, fresh, bars)
         stored = {point_key(entry["parameters"]) for entry in content["points"]}
         todo = [point for point in points if point_key(point) not in stored]
         if not todo:
@@ -110,10 +117,11 @@ def run_sweep(
     return missing
 
 
-def _content_to_continue(path: Path, target: Path, fresh: bool) -> Content:
+def _content_to_continue(path: Path, target: Path, fresh: bool, bars: dict[str, str]) -> Content:
     code = code_hash(path)
     about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
-    empty = {"sweep": path.stem, "about": about, "code": code, "environments": [], "points": []}
+    empty = {"sweep": path.stem, "about": about, "code": code, "registered": bars}
+    empty |= {"environments": [], "points": []}
     if fresh or not target.exists():
         return empty
     content = read_content(target)
@@ -192,4 +200,6 @@ def state(content: Mapping[str, Any]) -> str:
         for point in content["points"]
     )
     told = f"; precision unknown of {unknown} points" if unknown else ""
+    if "registered" not in content:
+        told += "; recorded before bars were frozen"
     return (f"due: {reason}" if reason else "holds") + told

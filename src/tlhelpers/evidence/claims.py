@@ -1,7 +1,7 @@
 """What a page says of the literature: entries of the ledger beside what was found.
 
-``claim`` returns one, ``expect`` holds one against this run, ``show_claims`` lists them. How an
-entry is read is told in ``ledger.py``, how it is settled in ``settle.py``.
+``claim`` returns one, ``expect`` says how one stands, ``show_claims`` lists them. How an entry is
+read is told in ``ledger.py``, how it is settled in ``settle.py``, by what bar in ``bars.py``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tlhelpers.evidence.ledger import (
     Claim,
     Computed,
     Ledger,
-    Measured,
     load_ledger,
 )
+from tlhelpers.metrics import prediction_interval
 from tlhelpers.visuals.html import Html
 
 # What a page prints of a claim that its run does not show; tools/contract/claims.py looks for it.
@@ -63,32 +63,41 @@ def claim(claim_id: str) -> ShownClaim:
     KeyError
         If there is no such entry; the message lists those of the chapter.
     """
-    return ShownClaim.model_construct(**vars(_entry(claim_id)))
+    entry = _entry(claim_id)
+    return ShownClaim.model_construct(**{name: getattr(entry, name) for name in Claim.model_fields})
 
 
 class Unsettled(AssertionError):
     """A page and the ledger disagree (raised only under ``TL_STRICT=1``)."""
 
 
-def expect(claim_id: str, condition: object, detail: str = "") -> bool:
-    """Say whether this run shows what the ledger says.
+def expect(
+    claim_id: str, condition: object = None, detail: str = "", live: float | None = None
+) -> bool:
+    """Say how a claim stands, and what this run shows of it.
 
     Parameters
     ----------
     claim_id : str
         Id of the entry.
-    condition : bool
-        What must be true in this run for the claim to be shown.
+    condition : bool, optional
+        What must be true in this run for a computed or cited claim to be shown. A measured one
+        takes none: its verdict follows from its registered bar and the recorded sweep.
     detail : str
-        What was measured, e.g. ``"84 % against 76 %"``.
+        What this run found, e.g. ``"84 % against 76 %"``.
+    live : float, optional
+        What this run found of the one number that a measured claim is about, to be compared with
+        the recorded seeds.
 
     Returns
     -------
     bool
-        Whether the claim was shown.
+        Whether the claim was shown: by this run, or, if it is measured, by the recorded ones.
 
     Raises
     ------
+    TypeError
+        If a measured claim is given a condition, or another is given none.
     Unsettled
         Under ``TL_STRICT=1``, if the ledger has a firm verdict and the condition is false.
 
@@ -97,11 +106,20 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
     Under ``TL_MINIATURE=1`` models have a few thousand parameters, so nothing is judged.
     """
     entry = _entry(claim_id)
-    shown = bool(condition)
-    measured = f" Measured: {detail}." if detail else ""
+    if (condition is None) != (entry.kind == "measured"):
+        raise TypeError(
+            f"{claim_id} is {entry.kind}: its verdict follows from its bar in {entry.file}; "
+            "leave the condition out."
+            if entry.kind == "measured"
+            else f"{claim_id} is {entry.kind}: give the condition that this run has to meet."
+        )
     if os.environ.get("TL_MINIATURE") == "1":
         print(f"Not judged in the miniature: {entry.claim}")
-        return shown
+        return bool(condition)
+    if entry.kind == "measured":
+        return _say_verdict(entry, detail, live)
+    shown = bool(condition)
+    measured = f" Measured: {detail}." if detail else ""
     if shown:
         print(f"Shown: {entry.claim}{measured}")
         return True
@@ -114,10 +132,29 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
     return False
 
 
+def _say_verdict(entry: Claim, detail: str, live: float | None) -> bool:
+    """Print the verdict on a measured entry; return whether it is confirmed."""
+    said = entry.verdict[0].upper() + entry.verdict[1:]
+    print(f"{said}: {entry.claim}\n  {describe_evidence(entry)}.")
+    for change in entry.changed:
+        print(f"  Changed after the bar was registered: {change.what} {change.why}")
+    if detail:
+        print(f"  This run: {detail}.")
+    if live is not None and entry.judgement is not None:
+        (part,) = entry.judgement.parts  # more than one number has no single live value
+        _, low, high, *_ = prediction_interval(part.measurement.values)
+        where = "inside" if low <= live <= high else "outside"
+        print(
+            f"  This run: {live:.3g}, {where} {low:.3g} to {high:.3g}, where one more seed falls."
+        )
+    return entry.verdict == "confirmed"
+
+
 # Sign and colour (of visuals.html.PALETTE): no verdict is told by its colour alone.
 _BADGES = {
     "confirmed": ("✓", "green"),
     "corrected": ("✗", "orange"),
+    "refuted here": ("≠", "orange"),
     "depends": ("±", "gold"),
     "not shown at this scale": ("○", "grey"),
     "planned": ("…", "grey"),
@@ -129,9 +166,8 @@ def describe_evidence(entry: Claim, ledger: Ledger | None = None) -> str:
     settled_by = entry.settled_by
     if isinstance(settled_by, Computed):
         return f"computed: {readable(settled_by.expects)} ({settled_by.function})"
-    if isinstance(settled_by, Measured):
-        low, high = settled_by.between
-        return f"measured: {settled_by.value} {low:g} to {high:g} (sweep {settled_by.result})"
+    if entry.judgement is not None:
+        return f"measured: {entry.judgement} (recorded in {', '.join(entry.sweeps)})"
     if isinstance(settled_by, Cited):
         reference = (ledger or _ledger()).references[settled_by.reference]
         state = "" if settled_by.checked else ", not checked at the source"
@@ -139,7 +175,10 @@ def describe_evidence(entry: Claim, ledger: Ledger | None = None) -> str:
             f"cited: {settled_by.quote_value} ({reference.authors} {reference.year}, "
             f"{settled_by.locator}{state})"
         )
-    return f"planned: {entry.planned.experiment}" if entry.planned else ""
+    if entry.registered is None:
+        return ""
+    waits = ", ".join(entry.sweeps)
+    return f"planned: {entry.registered.experiment} Bar: {entry.registered.in_words()} ({waits})"
 
 
 def readable(value: object) -> str:
@@ -161,7 +200,8 @@ def _as_text(entry: Claim) -> str:
     said = f" As stated: {entry.source.figure}." if entry.source and entry.source.figure else ""
     instead = f" Instead: {entry.instead}" if entry.instead else ""
     sign, _ = _BADGES[entry.verdict]
-    return f"{sign} {entry.verdict}: {entry.claim}{said} {entry.why}{instead}"
+    changes = "".join(f" Changed: {change.what} {change.why}" for change in entry.changed)
+    return f"{sign} {entry.verdict}: {entry.claim}{said} {entry.why}{instead}{changes}"
 
 
 def _as_html(entry: Claim, ledger: Ledger) -> str:
@@ -169,13 +209,18 @@ def _as_html(entry: Claim, ledger: Ledger) -> str:
     figure = entry.source.figure if entry.source else ""
     said = f" <small>(as stated: {escape(figure)})</small>" if figure else ""
     instead = f"<br><strong>Instead:</strong> {escape(entry.instead)}" if entry.instead else ""
+    changes = "".join(
+        "<br><small>Changed after the bar was registered: "
+        f"{escape(change.what)} {escape(change.why)}</small>"
+        for change in entry.changed
+    )
     return (
         f'<li style="border-left:.25em solid var(--tl-{colour});padding:.1em 0 .1em .8em;'
         'margin:0 0 .9em;list-style:none">'
         f"{escape(entry.claim)}{said}<br>"
         f'<strong style="color:var(--tl-{colour})">{sign} {entry.verdict}</strong> '
         f"{escape(entry.why)}{instead}"
-        f"<br><small>{escape(describe_evidence(entry, ledger))}</small></li>"
+        f"<br><small>{escape(describe_evidence(entry, ledger))}</small>{changes}</li>"
     )
 
 
@@ -214,7 +259,13 @@ def _as_list(items: Sequence[str]) -> str:
 
 def show_claims(
     chapter: int | None = None,
-    verdicts: Sequence[str] = ("corrected", "depends", "not shown at this scale", "confirmed"),
+    verdicts: Sequence[str] = (
+        "corrected",
+        "refuted here",
+        "depends",
+        "not shown at this scale",
+        "confirmed",
+    ),
     ids: Sequence[str] = (),
 ) -> ClaimList:
     """Show what the literature says beside what was found.

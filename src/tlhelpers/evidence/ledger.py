@@ -9,27 +9,37 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    Strict,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, Strict, ValidationError, model_validator
 
 from tlhelpers import yaml_files
+from tlhelpers.evidence.bars import (
+    BAR_ADVICE,
+    REFUTED,
+    Changed,
+    Judgement,
+    Measured,
+    Registered,
+    judge,
+)
+from tlhelpers.evidence.fields import Number, Pairs, Text, Texts, Words, one_of, wrong
+from tlhelpers.evidence.recorded import results_folder
 from tlhelpers.yaml_files import Entry
 
 CHAPTERS = range(1, 21)
 KINDS = ("computed", "measured", "cited")
-VERDICTS = ("confirmed", "corrected", "depends", "not shown at this scale", "planned")
+VERDICTS = (
+    "confirmed",
+    "corrected",
+    "refuted here",
+    "depends",
+    "not shown at this scale",
+    "planned",
+)
 WHERE = ("prose", "table", "caption", "formula", "code", "output")
-STATISTICS = ("mean", "low", "high", "count", "min", "max")
 # A verdict that says "this is so" must rest on something that somebody has looked at.
 FIRM_VERDICTS = ("confirmed", "corrected")
 
@@ -38,32 +48,8 @@ class LedgerError(ValueError):
     """An entry that cannot be used: says the file, the entry, the field and what to do."""
 
 
-def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _one_of(choices: Sequence[str]) -> Any:  # noqa: ANN401 -- pydantic's FieldInfo
-    return Field(pattern=f"^({'|'.join(choices)})$")
-
-
-def _in_order(pair: tuple[float, float]) -> tuple[float, float]:
-    if not pair[0] < pair[1]:
-        raise ValueError("the lowest value comes first")
-    return pair
-
-
-Words = Annotated[str, AfterValidator(_on_one_line)]
-Text = Annotated[Words, Field(min_length=1)]
-Number = Annotated[float, Strict()]
+SweepName = Annotated[Words, Field(pattern=r"^\d\d(-[a-z0-9]+)+$")]
 Chapter = Annotated[int, Strict(), Field(ge=CHAPTERS[0], le=CHAPTERS[-1])]
-# An optional list or mapping may be written without a value.
-Texts = Annotated[tuple[Words, ...], BeforeValidator(lambda value: value or ())]
-Pairs = Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]
-
-
-def _wrong(field: str, problem: str, advice: str) -> PydanticCustomError:
-    """Say what is wrong with a field in the light of the others."""
-    return PydanticCustomError("ledger", problem, {"field": field, "advice": advice})  # type: ignore[arg-type]
 
 
 class Source(Entry):
@@ -81,7 +67,7 @@ class Source(Entry):
 
     section: Chapter
     figure: Words = ""
-    where: Annotated[str, _one_of(WHERE)]
+    where: Annotated[str, one_of(WHERE)]
 
 
 class Computed(Entry):
@@ -110,36 +96,8 @@ class Computed(Entry):
     @model_validator(mode="after")
     def _says_why_it_is_not_exact(self) -> Computed:
         if self.tolerance and not self.tolerance_reason:
-            raise _wrong("tolerance_reason", "is missing", "Say why the value is not exact.")
+            raise wrong("tolerance_reason", "is missing", "Say why the value is not exact.")
         return self
-
-
-class Measured(Entry):
-    """Settled by a recorded sweep in ``book/results``.
-
-    Attributes
-    ----------
-    result : str
-        Name of the sweep, e.g. ``"10-full-fine-tuning"``.
-    value : str
-        The column that is looked at, e.g. ``"accuracy"``.
-    where : mapping
-        Parameters that select the points, e.g. ``{"method": "full", "labels": 2000}``.
-    minus : mapping
-        Parameters that differ in the points to subtract, seed by seed, so that the entry is about
-        a difference, e.g. ``{"method": "frozen"}``.
-    statistic : str
-        One of ``STATISTICS``, over the seeds.
-    between : tuple of float, float
-        Lowest and highest value that leave the verdict standing.
-    """
-
-    result: Text
-    value: Text
-    where: Pairs = Field(default_factory=dict)
-    minus: Pairs = Field(default_factory=dict)
-    statistic: Annotated[str, _one_of(STATISTICS)] = "mean"
-    between: Annotated[tuple[Number, Number], AfterValidator(_in_order)]
 
 
 class Cited(Entry):
@@ -169,23 +127,25 @@ class Cited(Entry):
     def _is_either_checked_or_not(self) -> Cited:
         if bool(self.checked) == bool(self.unchecked):
             advice = "Give exactly one: how and where it was checked, or why it could not be."
-            raise _wrong("checked", "and 'unchecked' do not exclude each other", advice)
+            raise wrong("checked", "and 'unchecked' do not exclude each other", advice)
         return self
 
 
 class Planned(Entry):
-    """What will settle the claim, and in which chapter.
+    """Which sweeps will settle the claim, once they are recorded.
 
     Attributes
     ----------
-    experiment : str
-        What will be measured.
-    chapter : int
-        Number of the chapter.
+    sweeps : tuple of str
+        Names of sweeps, e.g. ``"18-transfer-vs-scratch"``.
     """
 
-    experiment: Text
-    chapter: Chapter
+    sweeps: Annotated[tuple[SweepName, ...], Field(min_length=1)]
+
+
+def _listed(value: object) -> object:
+    """Allow one change where a list of them may stand."""
+    return [value] if isinstance(value, dict | Changed) else value or ()
 
 
 class Claim(Entry):
@@ -203,67 +163,120 @@ class Claim(Entry):
         One of ``KINDS``.
     settled_by : Computed, Measured, Cited or None
         What settles it; ``None`` only for a planned entry.
-    verdict : str
-        One of ``VERDICTS``.
+    stated_verdict : str or None
+        One of ``VERDICTS``, written ``verdict:``; for a measured entry none but ``"planned"``.
     why : str
         One line of reason.
+    registered : Registered or None
+        Of a measured entry, the bar that was written down before the run.
+    changed : tuple of Changed
+        What was done otherwise afterwards.
     instead : str
         What a reader should do; required for a correction.
     prose : tuple of str
         Literal phrases with numbers by which chapter prose may state the claim.
     planned : Planned or None
-        Required where ``verdict`` is ``"planned"``.
+        Required where the verdict is ``"planned"``.
     also_in : tuple of int
         Further chapters whose prose may use the numbers.
     references : tuple of str
         Further keys of ``references/`` that bear on the claim.
     file : str
         Name of the file it was read from.
+    results : Path or None
+        Folder of the recorded sweeps.
     """
 
     id: Text
     claim: Text
     source: Source | None
-    kind: Annotated[str, _one_of(KINDS)]
+    kind: Annotated[str, one_of(KINDS)]
     settled_by: Computed | Measured | Cited | None = None
-    verdict: Annotated[str, _one_of(VERDICTS)]
+    stated_verdict: Annotated[str, one_of(VERDICTS)] | None = Field(default=None, alias="verdict")
     why: Text
+    registered: Registered | None = None
+    changed: Annotated[tuple[Changed, ...], BeforeValidator(_listed)] = ()
     instead: Words = ""
     prose: Texts = ()
     planned: Planned | None = None
     also_in: Annotated[tuple[Chapter, ...], BeforeValidator(lambda value: value or ())] = ()
     references: Texts = ()
     file: str = ""
+    results: Path | None = None
 
     @property
     def chapter(self) -> int:
         """Number of the chapter that the entry belongs to."""
         return int(self.id[:2])
 
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """The recorded sweeps that settle it, or will, by name."""
+        if isinstance(self.settled_by, Measured):
+            return self.settled_by.sweeps
+        return self.planned.sweeps if self.planned else ()
+
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """What its bar and its recorded sweeps say; ``None`` unless it is measured and settled."""
+        if self.registered is None or not isinstance(self.settled_by, Measured):
+            return None
+        return judge(self.registered, self.settled_by, self.results)
+
+    @property
+    def verdict(self) -> str:
+        """One of ``VERDICTS``: as stated, or as the bar and the recorded sweep have it."""
+        if self.judgement is not None:
+            return self.judgement.verdict
+        assert self.stated_verdict is not None, "the loader refuses an entry without a verdict"
+        return self.stated_verdict
+
     @model_validator(mode="after")
     def _verdict_fits_what_settles_it(self) -> Claim:
         given = self.model_fields_set
-        if self.verdict == "planned":
+        if self.kind == "measured":
+            self._check_registration()
+        elif "registered" in given or "changed" in given:
+            field = "registered" if "registered" in given else "changed"
+            raise wrong(field, "stands in an entry that is not measured", "Drop it.")
+        elif self.stated_verdict == REFUTED:
+            advice = "Only a bar and a recorded sweep give it; use corrected or depends."
+            raise wrong("verdict", "cannot be stated", advice)
+        if self.stated_verdict == "planned":
             if "settled_by" in given:
-                advice = "Once it is settled, give the verdict and drop 'planned'."
-                raise _wrong("settled_by", "contradicts the verdict 'planned'", advice)
+                advice = "Once it is settled, drop 'planned' and the verdict."
+                raise wrong("settled_by", "contradicts the verdict 'planned'", advice)
             if self.planned is None:
-                advice = "Write {experiment: '...', chapter: NN}."
-                raise _wrong("planned", "is missing", advice)
+                raise wrong("planned", "is missing", "Write {sweeps: [NN-slug]}.")
             return self
         if "planned" in given:
             advice = "Drop it, or say verdict: planned."
-            raise _wrong("planned", "contradicts the verdict", advice)
+            raise wrong("planned", "contradicts the verdict", advice)
         if self.settled_by is None:
             advice = f"A {self.kind} entry needs it; an entry that waits says verdict: planned."
-            raise _wrong("settled_by", "is missing", advice)
-        firm = self.verdict in FIRM_VERDICTS
+            raise wrong("settled_by", "is missing", advice)
+        if self.kind != "measured" and self.stated_verdict is None:
+            raise wrong("verdict", "is missing", _ADD_IT)
+        firm = self.stated_verdict in FIRM_VERDICTS
         if firm and isinstance(self.settled_by, Cited) and self.settled_by.unchecked:
             advice = "Look the value up and say how (checked:), or use verdict: depends."
-            raise _wrong("verdict", "is firm, but the citation is unchecked", advice)
-        if self.verdict == "corrected" and not self.instead:
-            raise _wrong("instead", "is missing", _ADD_IT)
+            raise wrong("verdict", "is firm, but the citation is unchecked", advice)
+        if self.stated_verdict == "corrected" and not self.instead:
+            raise wrong("instead", "is missing", _ADD_IT)
         return self
+
+    def _check_registration(self) -> None:
+        if self.registered is None:
+            advice = "Write {experiment: ..., bar: ...} before the sweep is run."
+            raise wrong("registered", "is missing", advice)
+        if self.stated_verdict not in (None, "planned"):
+            advice = "Drop it: the verdict follows from the bar and the recorded sweep."
+            raise wrong("verdict", "is typed", advice)
+        if isinstance(self.settled_by, Measured):
+            named, parts = set(self.settled_by.parts), set(self.registered.bar.parts)
+            if named != parts:
+                wanted = ", ".join(sorted(parts)) or "none"
+                raise wrong("settled_by.parts", "are not those of the bar", f"Name: {wanted}.")
 
 
 class Reference(Entry):
@@ -365,9 +378,10 @@ _OF_FIELD = {
     "settled_by.minus": _MAPPING,
     "settled_by.expects": ("is missing", "Write the value that the function returns."),
     "settled_by.tolerance": ("is not a number >= 0", "Leave it out if the value is exact."),
-    "settled_by.statistic": _choice(STATISTICS),
-    "settled_by.between": ("is not an interval", "Write [lowest, highest]."),
-    "planned.chapter": _number(CHAPTERS[0], CHAPTERS[-1]),
+    "settled_by.parts": ("are not such a mapping", "Write {name: {value: ..., where: ...}, ...}."),
+    "registered.bar": ("is not a bar", BAR_ADVICE),
+    "registered.margin": ("is not a number > 0", "Give it only to a bar that says 'equals'."),
+    "planned.sweeps": ("is not a list of sweeps", "Write [18-transfer-vs-scratch]."),
     "year": _number(1900, 2099),
     "url": ("is not a link", "Write https://..."),
 }
@@ -391,10 +405,11 @@ def _fail(where: str, field: str, value: object, problem: str, advice: str) -> N
 
 
 def _checked(
-    model: type[E], values: Mapping[str, Any], where: str, part: str = "", **ours: str
+    model: type[E], values: Mapping[str, Any], where: str, part: str = "", **ours: str | Path
 ) -> E:
     """Check a mapping of the file; ``ours`` are fields that are not written there."""
-    known = [name for name in model.model_fields if name not in ours]
+    fields = model.model_fields.items()
+    known = [field.alias or name for name, field in fields if name not in ours]
     for name in values:
         if name not in known:
             advice = f"Use one of: {', '.join(known)}."
@@ -414,7 +429,7 @@ def _checked(
 
 
 def _read_entry(
-    file: str, chapter: int, values: object, references: Mapping[str, Reference]
+    file: str, chapter: int, values: object, references: Mapping[str, Reference], results: Path
 ) -> Claim:
     if not isinstance(values, dict):
         raise LedgerError(f"{file}: {values!r} is not an entry. Write '- id: ...' and its fields.")
@@ -423,13 +438,15 @@ def _read_entry(
         "source": Source,
         "settled_by": _SETTLED_BY.get(str(values.get("kind"))),
         "planned": Planned,
+        "registered": Registered,
+        "changed": Changed,
     }
     parts = {
         name: _checked(model, values[name], where, f"{name}.")
         for name, model in models.items()
         if model and isinstance(values.get(name), dict)
     }
-    entry = _checked(Claim, {**values, **parts}, where, file=file)
+    entry = _checked(Claim, {**values, **parts}, where, file=file, results=results)
     if not re.fullmatch(rf"{chapter:02d}(-[a-z0-9]+)+", entry.id):
         advice = f"Write {chapter:02d}-some-words in lower case, digits and hyphens."
         _fail(where, "id", entry.id, "does not fit this file", advice)
@@ -495,6 +512,7 @@ def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledge
     LedgerError
         Naming the file, the entry, the field, its value and what to do.
     """
+    results = results_folder() if folder is None else Path(folder).parent / "results"
     folder = ledger_folder() if folder is None else Path(folder)
     references = _read_references(folder, chapter)
     entries: dict[str, Claim] = {}
@@ -504,7 +522,7 @@ def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledge
         if not isinstance(content, list):
             raise LedgerError(f"{path.name}: is not a list. Start each entry with '- id: ...'.")
         for values in content:
-            entry = _read_entry(path.name, int(path.name[:2]), values, references)
+            entry = _read_entry(path.name, int(path.name[:2]), values, references, results)
             if entry.id in entries:
                 other = entries[entry.id].file
                 raise LedgerError(

@@ -95,6 +95,69 @@ def over_seeds(values: Sequence[float]) -> Interval:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """One number over the seeds, or the difference of two.
+
+    Attributes
+    ----------
+    values : pandas.Series of S float
+        A value a seed.
+    by_text : pandas.DataFrame of shape (S, T), optional
+        For a share of test texts: what each seed scored on each text, where that was recorded.
+    texts : str
+        Digest of the test texts; empty without ``by_text``.
+    """
+
+    values: pd.Series[float]
+    by_text: pd.DataFrame | None = None
+    texts: str = ""
+
+    @property
+    def interval(self) -> Interval:
+        """Mean and 95 % interval; over seeds and texts where each text's score is known."""
+        if self.by_text is not None:
+            return paired_interval(self.by_text)
+        return over_seeds(list(self.values))
+
+    @property
+    def covers(self) -> str:
+        """Say what the interval is over."""
+        seeds = f"{len(self.values)} seed{'s' * (len(self.values) != 1)}"
+        return seeds if self.by_text is None else f"{seeds} and {self.by_text.shape[1]} texts"
+
+    def minus(self, other: Measurement) -> Measurement:
+        """Subtract seed by seed, and text by text where both were tested on the same ones.
+
+        Parameters
+        ----------
+        other : Measurement
+            What to subtract.
+
+        Returns
+        -------
+        Measurement
+            The difference, for the seeds that both have.
+
+        Raises
+        ------
+        ResultsError
+            If they have no seed in common.
+        """
+        values = (self.values - other.values).dropna()
+        if values.empty:
+            raise ResultsError("no seed has a value in both settings that are compared.")
+        if self.by_text is None or other.by_text is None or self.texts != other.texts:
+            return Measurement(values)
+        by_text = self.by_text.loc[values.index] - other.by_text.loc[values.index]
+        return Measurement(values, by_text, self.texts)
+
+    def __str__(self) -> str:
+        """Say mean, interval and what it covers."""
+        mean, low, high, *_ = self.interval
+        return f"{mean:.3g}, 95 % interval {low:.3g} to {high:.3g} over {self.covers}"
+
+
+@dataclass(frozen=True)
 class Recorded:
     """A recorded sweep.
 
@@ -111,8 +174,8 @@ class Recorded:
     meta : mapping
         ``processor``, ``cores``, ``threads``, ``precision``, ``versions``, ``commit``, ``when`` of
         the latest point, total ``seconds``, number of ``points``, ``seeds``, ``environments``, all
-        of them if the sweep ran in more than one, and ``stale``: why the points no longer hold, or
-        None.
+        of them if the sweep ran in more than one, ``stale``: why the points no longer hold, or
+        None, and ``registered``: the digest of each bar that was frozen before it ran.
     rights : mapping of str to sequence
         For values that are a share of test texts, which of them were right, a point each.
     """
@@ -286,6 +349,53 @@ class Recorded:
         )
         return paired_interval(first - second)
 
+    def measurement(
+        self,
+        value: str,
+        where: Mapping[str, object] | None = None,
+        minus: Mapping[str, object] | None = None,
+        minus_value: str = "",
+    ) -> Measurement:
+        """Return what a bar is held against.
+
+        Parameters
+        ----------
+        value : str
+            The value to look at.
+        where : mapping
+            Parameters that leave one point a seed.
+        minus : mapping
+            Parameters to change in ``where`` for the points to subtract.
+        minus_value : str
+            The value to subtract, if it is another one.
+
+        Returns
+        -------
+        Measurement
+            A value a seed, with those of each text where they were recorded.
+
+        Raises
+        ------
+        ResultsError
+            If no seed has the value in every point asked for.
+        """
+        where = where or {}
+        found = self._measurement(value, where)
+        if minus or minus_value:
+            found = found.minus(self._measurement(minus_value or value, {**where, **(minus or {})}))
+        if found.values.empty:
+            raise ResultsError(f"{self.name}: no seed has {value!r} in every point asked for.")
+        return found
+
+    def _measurement(self, value: str, where: Mapping[str, object]) -> Measurement:
+        rows = self.select(where)
+        values = self._one_value_per_seed(rows, value)
+        kept = self.rights.get(value)
+        if kept is None or any(kept[row] is None for row in rows.index):
+            return Measurement(values)
+        seeds, bits, texts = self.right(value, where)
+        return Measurement(values, pd.DataFrame(bits.astype(float), index=seeds), texts)
+
     def statistic(
         self,
         value: str,
@@ -417,6 +527,7 @@ def _read(path: Path, modified: int) -> Recorded:
         "seeds": len({point["parameters"][SEED] for point in points}),
         "environments": environments,
         "stale": content.get("stale"),
+        "registered": content.get("registered", {}),
     }
     tests = content.get("test_sets", {})
     rights = {

@@ -1,7 +1,7 @@
 """How an entry of the claims ledger is settled: computed, measured or cited.
 
-A computed entry calls its function, a measured one looks up its recorded sweep; what comes out is
-compared with what the ledger says.
+A computed entry calls its function, and what comes out is compared with what the ledger says. A
+measured one has its bar held against its recorded sweep, in ``bars.py``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tlhelpers.evidence.ledger import Claim, Computed, LedgerError, Measured, ledger_folder
-from tlhelpers.evidence.recorded import recorded
+from tlhelpers.evidence.ledger import Cited, Claim, Computed, LedgerError, ledger_folder
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def agrees(value: object, expected: object, tolerance: float = 0.0) -> bool:
     return math.isclose(value, expected, rel_tol=1e-12, abs_tol=tolerance)
 
 
-def settle(entry: Claim, folder: Path | None = None, results: Path | None = None) -> Settled:
+def settle(entry: Claim, folder: Path | None = None) -> Settled:
     """Settle one entry: call its function, look up its sweep, or report its citation.
 
     Parameters
@@ -114,8 +113,6 @@ def settle(entry: Claim, folder: Path | None = None, results: Path | None = None
         The entry.
     folder : Path, optional
         Folder of the ledger, for ``computed/chNN.py``; by default the book's.
-    results : Path, optional
-        Folder of the recorded sweeps; by default the book's.
 
     Returns
     -------
@@ -131,7 +128,7 @@ def settle(entry: Claim, folder: Path | None = None, results: Path | None = None
     """
     settled_by = entry.settled_by
     if settled_by is None:
-        return Settled(None, True, f"planned: {entry.planned.experiment if entry.planned else ''}")
+        return Settled(None, True, f"planned: {', '.join(entry.sweeps)}")
     if isinstance(settled_by, Computed):
         function = find_function(settled_by.function, folder or ledger_folder())
         value = function(**settled_by.arguments)
@@ -139,15 +136,10 @@ def settle(entry: Claim, folder: Path | None = None, results: Path | None = None
         relation = "equals" if holds else "differs from"
         detail = f"{settled_by.function} gives {value!r}, which {relation} {settled_by.expects!r}"
         return Settled(value, holds, detail)
-    if isinstance(settled_by, Measured):
-        value = recorded(settled_by.result, results).statistic(
-            settled_by.value, settled_by.where, settled_by.minus, settled_by.statistic
-        )
-        low, high = settled_by.between
-        holds = low <= value <= high
-        relation = "inside" if holds else "outside"
-        detail = f"{settled_by.result}: {settled_by.value} {value:.4g}, {relation} {low} to {high}"
-        return Settled(value, holds, detail)
+    if entry.judgement is not None:
+        # Nothing to compare: the verdict is what the bar makes of the recorded numbers.
+        return Settled(entry.judgement.value, True, f"{entry.verdict}: {entry.judgement}")
+    assert isinstance(settled_by, Cited)
     state = f"checked: {settled_by.checked}" if settled_by.checked else "not checked"
     detail = f"{settled_by.reference}, {settled_by.locator}: {settled_by.quote_value} ({state})"
     return Settled(settled_by.quote_value, True, detail)

@@ -10,9 +10,10 @@ ENTRY = """
   claim: A rank-8 update has 65,536 numbers.
   source: {section: 8, figure: "65,536", where: formula}
   kind: measured
+  registered: {experiment: count them, bar: {below: 65537}}
   verdict: planned
   why: Not measured yet.
-  planned: {experiment: count them, chapter: 8}
+  planned: {sweeps: [08-counts]}
 """
 UNITS = """
 - {kind: formula, label: saving of the factors, claims: [08-size]}

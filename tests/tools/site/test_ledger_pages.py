@@ -29,9 +29,11 @@ LEDGER = """
   claim: Surface comes first.
   source: null
   kind: measured
+  registered: {experiment: probes on every layer, bar: {above: 0.5}}
+  changed: {what: Half as many layers., why: The sweep ran out of time.}
   verdict: planned
   why: Not measured yet.
-  planned: {experiment: probes on every layer, chapter: 9}
+  planned: {sweeps: [09-x]}
 """
 REFERENCES = """
 hu-2021: {authors: Hu et al., year: 2021, title: LoRA, url: "https://arxiv.org/abs/2106.09685"}
@@ -67,7 +69,9 @@ def test_every_claim_is_on_the_page_with_verdict_evidence_and_place(pages):
     assert "tl-k-computed tl-v-confirmed" in page
     assert "65,536, by `ch08.count`" in page
     assert "“3x”, [Hu et al\\. 2021](<https://arxiv.org/abs/2106.09685>), Table 2" in page
-    assert "probes on every layer (chapter 9)" in page
+    assert "Registered: probes on every layer Bar: above 0\\.5" in page
+    assert "**Changed later:** Half as many layers\\. *Why:* The sweep" in page
+    assert "waits for `09-x`" in page
     assert "| all | | 3 |" in page
 
 
@@ -107,18 +111,28 @@ def test_controls_are_native_labelled_and_hidden_until_the_script_runs(pages):
     assert 'aria-live="polite"' in page
 
 
-def test_a_page_is_not_written_if_its_evidence_is_missing_or_differs(ledger):
+def test_a_page_is_not_written_if_its_evidence_is_missing(ledger):
+    settled = "settled_by: {result: 09-x, value: accuracy}"
     path = ledger.folder / "09-what-layers-learn.yaml"
-    text = path.read_text().replace("verdict: planned", "verdict: confirmed")
-    measured = "settled_by: {result: 09-x, value: accuracy, between: [0.8, 0.9]}"
-    path.write_text(text[: text.index("planned:")] + measured)
+    text = path.read_text().replace("  verdict: planned\n", "")
+    path.write_text(text[: text.index("planned:")] + settled)
     with pytest.raises(UserError, match="09-later: no recorded sweep"):
         settle_all(load_ledger(ledger.folder))
-    point = {"parameters": {"seed": 0}, "values": {"accuracy": 0.7}, "seconds": 1, "environment": 0}
-    content = {"sweep": "09-x", "code": "", "environments": [{}], "points": [point]}
-    write_content(ledger.folder.parent / "results" / "09-x.json", content)
-    with pytest.raises(UserError, match=r"outside 0\.8 to 0\.9"):
-        settle_all(load_ledger(ledger.folder))
+
+
+def test_a_measured_claim_is_shown_with_interval_bar_and_computed_verdict(ledger, tmp_path):
+    test_a_page_is_not_written_if_its_evidence_is_missing(ledger)
+    point = {"values": {"accuracy": 0.4}, "seconds": 1, "environment": 0}
+    points = [{"parameters": {"seed": seed}} | point for seed in range(5)]
+    content = {"sweep": "09-x", "code": "", "environments": [{}], "points": points}
+    path = ledger.folder.parent / "results" / "09-x.json"
+    bar = load_ledger(ledger.folder)["09-later"].registered.digest
+    for registered, when in (({}, ", before bars were frozen"), ({"09-later": bar}, "")):
+        write_content(path, content | {"registered": registered})
+        ledger = load_ledger(ledger.folder)
+        page = claims_page(ledger, {}, settle_all(ledger))
+        assert "tl-k-measured tl-v-refuted-here" in page
+        assert "over 5 seeds; bar\\: above 0\\.5; recorded in `09-x`" + when + "\n" in page
 
 
 def test_a_ledger_that_cannot_be_read_is_told_without_a_traceback(ledger, tmp_path, monkeypatch):

@@ -3,8 +3,12 @@ import json
 import pytest
 
 from tests.tools.sweep.conftest import runs
+from tests.tools.test_register import WAITS
+from tlhelpers.evidence.ledger import load_ledger
 from tlhelpers.evidence.recorded import ResultsError, read_content, recorded
-from tools.sweep import plan
+from tools.project import UserError
+from tools.register import bars_of_sweep, freeze, frozen_bars
+from tools.sweep import plan, record
 from tools.sweep.plan import SweepError
 from tools.sweep.record import run_sweep, state, why_due, write_content
 from tools.sweep.sample import sample
@@ -183,3 +187,30 @@ def test_stored_json_has_one_point_a_line(path, tmp_path):
     lines = (tmp_path / "07-doubling.json").read_text().splitlines()
     assert len([line for line in lines if '"parameters"' in line]) == 6
     assert json.loads("\n".join(lines))["about"] == "Doubles a number."
+
+
+@pytest.fixture
+def claims(tmp_path, monkeypatch):
+    """Give a ledger with one entry that waits for the sweep."""
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    (folder / "07-fine-tuning-strategies.yaml").write_text(WAITS)
+    monkeypatch.setattr(record, "bars_of_sweep", lambda name: bars_of_sweep(name, folder))
+    return folder
+
+
+def test_a_sweep_whose_bars_are_not_frozen_does_not_start(path, tmp_path, claims):
+    with pytest.raises(UserError, match=r"07-doubles.*is not frozen"):
+        run_sweep(path, tmp_path)
+    assert runs(path) == 0 and not (tmp_path / "07-doubling.json").exists()
+
+
+def test_a_sweep_keeps_the_digests_of_the_bars_that_it_settles(path, tmp_path, claims):
+    freeze(load_ledger(claims))
+    run_sweep(path, tmp_path)
+    content = read_content(tmp_path / "07-doubling.json")
+    assert content["registered"] == frozen_bars(claims)
+    assert recorded("07-doubling", tmp_path).meta["registered"] == frozen_bars(claims)
+    assert "before bars were frozen" not in state(content)
+    del content["registered"]
+    assert state(content).endswith("recorded before bars were frozen")
