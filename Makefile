@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # The first of these that is new enough makes the environment; `make PYTHON=/path/to/python` overrides it.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) no-python)
 # What the chapters need: fetched before they run, so that no page waits for a download.
-ASSETS ?= encoder sentiment multilingual topics intents sentiment-zh silver-tags
+ASSETS ?= $(shell $(PY) -m tools.needs $(SWEEPS))
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
 
 .NOTPARALLEL:
@@ -59,12 +59,13 @@ test: check unit  ## Run every test: code, chapters in both profiles, page contr
 test-fast: check  ## Run the tests that execute no chapter and take no long training.
 	@$(PY) -m pytest -m "not slow and not real_assets and not book and not browser"
 
-check: $(READY)  ## Check style, types, spelling and that both forms of each chapter agree.
+check: $(READY)  ## Check style, types, spelling, both forms of each chapter, and what is derived.
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/codespell
 	@$(PY) -m tools.pair --check
+	@$(PY) -m tools.derive --check
 
 # The tests look into every asset; a reader of the book waits only for those that its chapters use.
 assets: $(READY)  ## Fetch the pretrained models and the text that the chapters need.
@@ -93,6 +94,7 @@ render: $(READY)
 browser: $(READY)
 	@$(PY) -m pytest -m browser tests/browser
 
+results: SWEEPS = --sweeps
 results: $(READY) assets  ## Record the sweeps again: make results [CHAPTER=10]
 	@$(PY) -m tools.sweep $(CHAPTER)
 
