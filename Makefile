@@ -59,10 +59,12 @@ test: check unit  ## Run every test: code, chapters in both profiles, page contr
 test-fast: check  ## Run the tests that execute no chapter and take no long training.
 	@$(PY) -m pytest -m "not slow and not real_assets and not book and not browser"
 
-check: $(READY)  ## Check style, types, spelling, both forms of each chapter, and what is derived.
+check: $(READY)  ## Check style, types, imports, docstrings, spelling, both forms of each chapter, what is derived.
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache --no-logo
+	@$(VENV)/bin/numpydoc lint src/tlhelpers/*.py src/tlhelpers/*/*.py
 	@$(VENV)/bin/codespell
 	@$(PY) -m tools.pair --check
 	@$(PY) -m tools.derive --check

@@ -28,7 +28,7 @@ from .training.fit import fit as fit
 from .training.fit import predict as predict
 from .vectors import embed as embed
 from .visuals import plots as plots
-from .visuals.plots import show as show
+from .visuals.figure import show as show
 from .visuals.tables import highlight as highlight
 from .visuals.tables import show_mistakes as show_mistakes
 from .visuals.tables import table as table

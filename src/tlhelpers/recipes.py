@@ -41,7 +41,7 @@ class RecipeError(ValueError):
 class Recipe:
     """What to train, on what, how.
 
-    Parameters
+    Attributes
     ----------
     data : str
         Role of a data set with the columns ``text`` and ``label``.
@@ -73,6 +73,16 @@ class Recipe:
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe from a YAML file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; `EXAMPLE` shows what it holds.
+
+    Returns
+    -------
+    Recipe
+        With numbers where YAML reads a text such as ``2e-4``.
 
     Raises
     ------

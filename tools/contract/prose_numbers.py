@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
-from tlhelpers.evidence.claims import Settled
 from tlhelpers.evidence.ledger import Claim
+from tlhelpers.evidence.settle import Settled
 from tools.contract.chapter_text import Block, Chapter
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?:[ ]?[%×‰]|[A-Za-zµ]+)?")
@@ -189,7 +189,7 @@ def unbacked_phrases(entry: Claim, settled: Settled) -> list[str]:
     """
     texts = [entry.source.figure] if entry.source else []
     values: list[float] = []
-    evidence = asdict(entry.settled_by) if entry.settled_by else {}
+    evidence = entry.settled_by.model_dump() if entry.settled_by else {}
     for leaf in _leaves([evidence, settled.value]):
         if isinstance(leaf, str):
             texts.append(leaf)

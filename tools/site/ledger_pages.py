@@ -19,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 
-from tlhelpers.evidence.claims import Settled, readable, settle
+from tlhelpers.evidence.claims import readable
 from tlhelpers.evidence.ledger import (
     KINDS,
     VERDICTS,
@@ -32,6 +32,7 @@ from tlhelpers.evidence.ledger import (
     load_ledger,
 )
 from tlhelpers.evidence.recorded import ResultsError
+from tlhelpers.evidence.settle import Settled, settle
 from tools.project import Chapter, UserError, chapters, write_atomically
 
 MEANING = {
@@ -304,7 +305,7 @@ def settle_all(ledger: Ledger) -> dict[str, Settled]:
     """Settle every entry, computed ones by the value in the ledger.
 
     Their functions build models and take half a minute together, which a book that has not changed
-    must not cost; the tests of the ledger call each of them.
+    must not cost; tests/evidence calls each of them.
 
     Raises
     ------

@@ -1,24 +1,16 @@
-"""The claims ledger in use: settle an entry, and say in a page what the literature says.
+"""What a page says of the literature: entries of the ledger beside what was found.
 
-The entries are read by ``tlhelpers.evidence.ledger``. This module calls the function or looks up
-the recorded sweep that settles one, and shows entries with their verdicts.
+``claim`` returns one, ``expect`` holds one against this run, ``show_claims`` lists them. How an
+entry is read is told in ``ledger.py``, how it is settled in ``settle.py``.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import math
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
-from numbers import Real
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from tlhelpers.evidence.ledger import (
     FIRM_VERDICTS,
@@ -27,35 +19,10 @@ from tlhelpers.evidence.ledger import (
     Claim,
     Computed,
     Ledger,
-    LedgerError,
     Measured,
-    Reference,
-    Source,
-    ledger_folder,
     load_ledger,
 )
-from tlhelpers.visuals.tables import Html
-
-__all__ = [
-    "NOT_SHOWN",
-    "Claim",
-    "ClaimList",
-    "Ledger",
-    "LedgerError",
-    "Reference",
-    "Settled",
-    "Source",
-    "Unsettled",
-    "claim",
-    "describe_evidence",
-    "expect",
-    "find_function",
-    "load_ledger",
-    "readable",
-    "settle",
-    "show_claims",
-]
-
+from tlhelpers.visuals.html import Html
 
 # What a page prints of a claim that its run does not show; tools/contract/claims.py looks for it.
 NOT_SHOWN = "Not shown at this scale"
@@ -66,125 +33,37 @@ def _ledger(chapter: int | None = None) -> Ledger:
     return load_ledger(chapter=chapter)
 
 
-@dataclass(frozen=True)
-class Settled:
-    """What settling an entry gave.
-
-    Attributes
-    ----------
-    value : the value found; ``None`` for a planned entry.
-    holds : whether it is what the ledger says.
-    detail : one line to read.
-    """
-
-    value: Any
-    holds: bool
-    detail: str
+def _entry(claim_id: str) -> Claim:
+    chapter = int(claim_id[:2]) if claim_id[:2].isdecimal() else None
+    return _ledger(chapter)[claim_id]
 
 
-def _load_computed_module(name: str, folder: Path) -> ModuleType:
-    path = folder / "computed" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"tlhelpers_ledger_{name}", path)
-    if spec is None or spec.loader is None or not path.exists():
-        raise LedgerError(f"{path} does not exist. Write the function there.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+class ShownClaim(Claim):
+    """An entry that a notebook shows with its verdict, where a cell ends with it."""
+
+    def _repr_html_(self) -> str:
+        return ClaimList([self], _ledger(self.chapter))._repr_html_()
 
 
-def find_function(dotted: str, folder: Path) -> Callable[..., Any]:
-    """Return the function behind ``chNN.name`` or ``tlhelpers.module.name``.
-
-    Raises
-    ------
-    LedgerError
-        If the module or the function does not exist.
-    """
-    module_name, _, name = dotted.rpartition(".")
-    if module_name.startswith("tlhelpers"):
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            raise LedgerError(f"{dotted}: no module {module_name}. Correct the path.") from error
-    else:
-        module = _load_computed_module(module_name, folder)
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise LedgerError(f"{dotted}: no function {name!r} in {module_name}. Write it.")
-    return function  # type: ignore[no-any-return]
-
-
-def agrees(value: object, expected: object, tolerance: float = 0.0) -> bool:
-    """Compare numbers within a tolerance, everything else exactly, inside lists and mappings."""
-    if isinstance(expected, Mapping):
-        return (
-            isinstance(value, Mapping)
-            and value.keys() == expected.keys()
-            and all(agrees(value[key], expected[key], tolerance) for key in expected)
-        )
-    if isinstance(expected, list | tuple):
-        return (
-            isinstance(value, Sequence)
-            and len(value) == len(expected)
-            and all(agrees(a, b, tolerance) for a, b in zip(value, expected, strict=True))
-        )
-    if isinstance(expected, bool) or isinstance(value, bool) or isinstance(expected, str):
-        return bool(value == expected) and isinstance(value, bool) == isinstance(expected, bool)
-    # One part in 10^12 is below what a reader or a double can tell apart after a few operations.
-    if not isinstance(value, Real) or not isinstance(expected, Real):
-        return bool(value == expected)
-    return math.isclose(value, expected, rel_tol=1e-12, abs_tol=tolerance)
-
-
-def settle(entry: Claim, folder: Path | None = None, results: Path | None = None) -> Settled:
-    """Settle one entry: call its function, look up its sweep, or report its citation.
+def claim(claim_id: str) -> ShownClaim:
+    """Return one entry of the ledger.
 
     Parameters
     ----------
-    entry : the entry.
-    folder : folder of the ledger, for ``computed/chNN.py``.
-    results : folder of the recorded sweeps.
-    """
-    settled_by = entry.settled_by
-    if settled_by is None:
-        return Settled(None, True, f"planned: {entry.planned.experiment if entry.planned else ''}")
-    if isinstance(settled_by, Computed):
-        function = find_function(settled_by.function, folder or ledger_folder())
-        value = function(**settled_by.arguments)
-        holds = agrees(value, settled_by.expects, settled_by.tolerance)
-        relation = "equals" if holds else "differs from"
-        detail = f"{settled_by.function} gives {value!r}, which {relation} {settled_by.expects!r}"
-        return Settled(value, holds, detail)
-    if isinstance(settled_by, Measured):
-        from tlhelpers.evidence.recorded import recorded
+    claim_id : str
+        The chapter and some words, for example ``"08-difference-below-one-percent"``.
 
-        value = recorded(settled_by.result, results).statistic(
-            settled_by.value, settled_by.where, settled_by.minus, settled_by.statistic
-        )
-        low, high = settled_by.between
-        holds = low <= value <= high
-        relation = "inside" if holds else "outside"
-        detail = f"{settled_by.result}: {settled_by.value} {value:.4g}, {relation} {low} to {high}"
-        return Settled(value, holds, detail)
-    state = f"checked: {settled_by.checked}" if settled_by.checked else "not checked"
-    detail = f"{settled_by.reference}, {settled_by.locator}: {settled_by.quote_value} ({state})"
-    return Settled(settled_by.quote_value, True, detail)
-
-
-# ---------------------------------------------------------------------------------------------
-# In a page
-
-
-def claim(claim_id: str) -> Claim:
-    """Return one entry of the ledger.
+    Returns
+    -------
+    ShownClaim
+        Its statement, what settles it, its verdict and why.
 
     Raises
     ------
     KeyError
         If there is no such entry; the message lists those of the chapter.
     """
-    chapter = int(claim_id[:2]) if claim_id[:2].isdecimal() else None
-    return _ledger(chapter)[claim_id]
+    return ShownClaim.model_construct(**vars(_entry(claim_id)))
 
 
 class Unsettled(AssertionError):
@@ -196,9 +75,12 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
 
     Parameters
     ----------
-    claim_id : id of the entry.
-    condition : what must be true in this run for the claim to be shown.
-    detail : what was measured, e.g. ``"84 % against 76 %"``.
+    claim_id : str
+        Id of the entry.
+    condition : bool
+        What must be true in this run for the claim to be shown.
+    detail : str
+        What was measured, e.g. ``"84 % against 76 %"``.
 
     Returns
     -------
@@ -214,7 +96,7 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
     -----
     Under ``TL_MINIATURE=1`` models have a few thousand parameters, so nothing is judged.
     """
-    entry = claim(claim_id)
+    entry = _entry(claim_id)
     shown = bool(condition)
     measured = f" Measured: {detail}." if detail else ""
     if os.environ.get("TL_MINIATURE") == "1":
@@ -232,7 +114,7 @@ def expect(claim_id: str, condition: object, detail: str = "") -> bool:
     return False
 
 
-# Sign and colour (of display.PALETTE): no verdict is told by its colour alone.
+# Sign and colour (of visuals.html.PALETTE): no verdict is told by its colour alone.
 _BADGES = {
     "confirmed": ("✓", "green"),
     "corrected": ("✗", "orange"),
@@ -302,9 +184,12 @@ class ClaimList(Html):
 
     Parameters
     ----------
-    entries : the entries, in the order in which they are shown.
-    ledger : where their references are; by default the book's.
-    opened : how many are seen at once; the others are folded behind a line that counts them.
+    entries : sequence of Claim
+        The entries, in the order in which they are shown.
+    ledger : Ledger, optional
+        Where their references are; by default the book's.
+    opened : int, optional
+        How many are seen at once; the others are folded behind a line that counts them.
     """
 
     def __init__(
@@ -336,12 +221,27 @@ def show_claims(
 
     Parameters
     ----------
-    chapter : show the entries of this chapter.
-    verdicts : of a chapter only entries with these verdicts, in this order.
-    ids : show these entries, in this order; with a chapter, its others are folded behind them.
+    chapter : int, optional
+        Show the entries of this chapter.
+    verdicts : sequence of str
+        Of a chapter only entries with these verdicts, in this order.
+    ids : sequence of str
+        Show these entries, in this order; with a chapter, its others are folded behind them.
+
+    Returns
+    -------
+    ClaimList
+        Rich in a notebook, plain text in a terminal.
+
+    Raises
+    ------
+    KeyError
+        If there is no entry with such an id.
+    ValueError
+        If there is no such verdict.
     """
     ledger = _ledger(chapter)
-    named = [claim(claim_id) for claim_id in ids]
+    named = [_entry(claim_id) for claim_id in ids]
     if ids and chapter is None:
         return ClaimList(named, ledger)
     for verdict in verdicts:

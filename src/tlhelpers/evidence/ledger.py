@@ -7,12 +7,23 @@ one is said with the file, the entry, the field, its value and what to do.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
-import yaml
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from tlhelpers import yaml_files
+from tlhelpers.yaml_files import Entry
 
 CHAPTERS = range(1, 21)
 KINDS = ("computed", "measured", "cited")
@@ -22,133 +33,206 @@ STATISTICS = ("mean", "low", "high", "count", "min", "max")
 # A verdict that says "this is so" must rest on something that somebody has looked at.
 FIRM_VERDICTS = ("confirmed", "corrected")
 
-_ID = re.compile(r"(\d\d)-[a-z0-9]+(?:-[a-z0-9]+)*")
-
 
 class LedgerError(ValueError):
     """An entry that cannot be used: says the file, the entry, the field and what to do."""
 
 
-@dataclass(frozen=True)
-class Source:
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _one_of(choices: Sequence[str]) -> Any:  # noqa: ANN401 -- pydantic's FieldInfo
+    return Field(pattern=f"^({'|'.join(choices)})$")
+
+
+def _in_order(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] < pair[1]:
+        raise ValueError("the lowest value comes first")
+    return pair
+
+
+Words = Annotated[str, AfterValidator(_on_one_line)]
+Text = Annotated[Words, Field(min_length=1)]
+Number = Annotated[float, Strict()]
+Chapter = Annotated[int, Strict(), Field(ge=CHAPTERS[0], le=CHAPTERS[-1])]
+# An optional list or mapping may be written without a value.
+Texts = Annotated[tuple[Words, ...], BeforeValidator(lambda value: value or ())]
+Pairs = Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]
+
+
+def _wrong(field: str, problem: str, advice: str) -> PydanticCustomError:
+    """Say what is wrong with a field in the light of the others."""
+    return PydanticCustomError("ledger", problem, {"field": field, "advice": advice})  # type: ignore[arg-type]
+
+
+class Source(Entry):
     """Where the claim comes from.
 
     Attributes
     ----------
-    section : number of the section, 1 to 20, of the text that the book implements.
-    figure : the number as given there, e.g. ``"93.4%"``; empty for a statement without a number.
-    where : one of ``WHERE``.
+    section : int
+        Number of the section, 1 to 20, of the text that the book implements.
+    figure : str
+        The number as given there, e.g. ``"93.4%"``; empty for a statement without a number.
+    where : str
+        One of ``WHERE``.
     """
 
-    section: int
-    figure: str
-    where: str
+    section: Chapter
+    figure: Words = ""
+    where: Annotated[str, _one_of(WHERE)]
 
 
-@dataclass(frozen=True)
-class Computed:
+class Computed(Entry):
     """Settled exactly, by a function that runs in seconds and without network.
 
     Attributes
     ----------
-    function : ``chNN.name`` (in ``book/claims/computed/chNN.py``) or ``tlhelpers.module.name``.
-    expects : what the function must return: number, text, truth value, list or mapping.
-    arguments : keyword arguments of the call.
-    tolerance : largest absolute difference allowed; 0 means equal.
-    tolerance_reason : why the value is not exact; required where ``tolerance`` is not 0.
+    function : str
+        ``chNN.name`` (in ``book/claims/computed/chNN.py``) or ``tlhelpers.module.name``.
+    arguments : mapping
+        Keyword arguments of the call.
+    expects : number, text, truth value, list or mapping
+        What the function must return.
+    tolerance : float
+        Largest absolute difference allowed; 0 means equal.
+    tolerance_reason : str
+        Why the value is not exact; required where ``tolerance`` is not 0.
     """
 
-    function: str
-    expects: Any
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    tolerance: float = 0.0
-    tolerance_reason: str = ""
+    function: Annotated[Words, Field(pattern=r"^(ch\d\d|tlhelpers(\.\w+)+)\.\w+$")]
+    arguments: Pairs = Field(default_factory=dict)
+    expects: bool | int | float | str | list[Any] | dict[Any, Any]
+    tolerance: Annotated[Number, Field(ge=0)] = 0.0
+    tolerance_reason: Words = ""
+
+    @model_validator(mode="after")
+    def _says_why_it_is_not_exact(self) -> Computed:
+        if self.tolerance and not self.tolerance_reason:
+            raise _wrong("tolerance_reason", "is missing", "Say why the value is not exact.")
+        return self
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(Entry):
     """Settled by a recorded sweep in ``book/results``.
 
     Attributes
     ----------
-    result : name of the sweep, e.g. ``"10-full-fine-tuning"``.
-    value : the column that is looked at, e.g. ``"accuracy"``.
-    between : lowest and highest value that leave the verdict standing.
-    where : parameters that select the points, e.g. ``{"method": "full", "labels": 2000}``.
-    minus : parameters that differ in the points to subtract, seed by seed, so that the
-        entry is about a difference, e.g. ``{"method": "frozen"}``.
-    statistic : one of ``STATISTICS``, over the seeds.
+    result : str
+        Name of the sweep, e.g. ``"10-full-fine-tuning"``.
+    value : str
+        The column that is looked at, e.g. ``"accuracy"``.
+    where : mapping
+        Parameters that select the points, e.g. ``{"method": "full", "labels": 2000}``.
+    minus : mapping
+        Parameters that differ in the points to subtract, seed by seed, so that the entry is about
+        a difference, e.g. ``{"method": "frozen"}``.
+    statistic : str
+        One of ``STATISTICS``, over the seeds.
+    between : tuple of float, float
+        Lowest and highest value that leave the verdict standing.
     """
 
-    result: str
-    value: str
-    between: tuple[float, float]
-    where: Mapping[str, Any] = field(default_factory=dict)
-    minus: Mapping[str, Any] = field(default_factory=dict)
-    statistic: str = "mean"
+    result: Text
+    value: Text
+    where: Pairs = Field(default_factory=dict)
+    minus: Pairs = Field(default_factory=dict)
+    statistic: Annotated[str, _one_of(STATISTICS)] = "mean"
+    between: Annotated[tuple[Number, Number], AfterValidator(_in_order)]
 
 
-@dataclass(frozen=True)
-class Cited:
+class Cited(Entry):
     """Settled by a primary source, listed in ``book/claims/references/``.
 
     Attributes
     ----------
-    reference : key in ``references/``.
-    locator : table, section, page or file where the value stands.
-    quote_value : the value there, as written there.
-    checked : how and where it was looked up; empty if it was not.
-    unchecked : why it could not be looked up; exactly one of the two is given.
+    reference : str
+        Key in ``references/``.
+    locator : str
+        Table, section, page or file where the value stands.
+    quote_value : str
+        The value there, as written there.
+    checked : str
+        How and where it was looked up; empty if it was not.
+    unchecked : str
+        Why it could not be looked up; exactly one of the two is given.
     """
 
-    reference: str
-    locator: str
-    quote_value: str
-    checked: str = ""
-    unchecked: str = ""
+    reference: Text
+    locator: Text
+    quote_value: Text
+    checked: Words = ""
+    unchecked: Words = ""
+
+    @model_validator(mode="after")
+    def _is_either_checked_or_not(self) -> Cited:
+        if bool(self.checked) == bool(self.unchecked):
+            advice = "Give exactly one: how and where it was checked, or why it could not be."
+            raise _wrong("checked", "and 'unchecked' do not exclude each other", advice)
+        return self
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What will settle the claim, and in which chapter."""
+class Planned(Entry):
+    """What will settle the claim, and in which chapter.
 
-    experiment: str
-    chapter: int
+    Attributes
+    ----------
+    experiment : str
+        What will be measured.
+    chapter : int
+        Number of the chapter.
+    """
+
+    experiment: Text
+    chapter: Chapter
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Entry):
     """One entry of the ledger.
 
     Attributes
     ----------
-    id : ``NN-some-words``; ``NN`` is the chapter.
-    claim : the statement, in our words.
-    source : where it was found; ``None`` for a number of our own.
-    kind : one of ``KINDS``.
-    settled_by : what settles it; ``None`` only for a planned entry.
-    verdict : one of ``VERDICTS``.
-    why : one line of reason.
-    instead : what a reader should do; required for a correction.
-    prose : literal phrases with numbers by which chapter prose may state the claim.
-    planned : required where ``verdict`` is ``"planned"``.
-    also_in : further chapters whose prose may use the numbers.
-    references : further keys of ``references/`` that bear on the claim.
-    file : name of the file it was read from.
+    id : str
+        ``NN-some-words``; ``NN`` is the chapter.
+    claim : str
+        The statement, in our words.
+    source : Source or None
+        Where it was found; ``None`` for a number of our own.
+    kind : str
+        One of ``KINDS``.
+    settled_by : Computed, Measured, Cited or None
+        What settles it; ``None`` only for a planned entry.
+    verdict : str
+        One of ``VERDICTS``.
+    why : str
+        One line of reason.
+    instead : str
+        What a reader should do; required for a correction.
+    prose : tuple of str
+        Literal phrases with numbers by which chapter prose may state the claim.
+    planned : Planned or None
+        Required where ``verdict`` is ``"planned"``.
+    also_in : tuple of int
+        Further chapters whose prose may use the numbers.
+    references : tuple of str
+        Further keys of ``references/`` that bear on the claim.
+    file : str
+        Name of the file it was read from.
     """
 
-    id: str
-    claim: str
+    id: Text
+    claim: Text
     source: Source | None
-    kind: str
-    settled_by: Computed | Measured | Cited | None
-    verdict: str
-    why: str
-    instead: str = ""
-    prose: tuple[str, ...] = ()
+    kind: Annotated[str, _one_of(KINDS)]
+    settled_by: Computed | Measured | Cited | None = None
+    verdict: Annotated[str, _one_of(VERDICTS)]
+    why: Text
+    instead: Words = ""
+    prose: Texts = ()
     planned: Planned | None = None
-    also_in: tuple[int, ...] = ()
-    references: tuple[str, ...] = ()
+    also_in: Annotated[tuple[Chapter, ...], BeforeValidator(lambda value: value or ())] = ()
+    references: Texts = ()
     file: str = ""
 
     @property
@@ -156,22 +240,53 @@ class Claim:
         """Number of the chapter that the entry belongs to."""
         return int(self.id[:2])
 
-    def _repr_html_(self) -> str:
-        from tlhelpers.evidence.claims import ClaimList
+    @model_validator(mode="after")
+    def _verdict_fits_what_settles_it(self) -> Claim:
+        given = self.model_fields_set
+        if self.verdict == "planned":
+            if "settled_by" in given:
+                advice = "Once it is settled, give the verdict and drop 'planned'."
+                raise _wrong("settled_by", "contradicts the verdict 'planned'", advice)
+            if self.planned is None:
+                advice = "Write {experiment: '...', chapter: NN}."
+                raise _wrong("planned", "is missing", advice)
+            return self
+        if "planned" in given:
+            advice = "Drop it, or say verdict: planned."
+            raise _wrong("planned", "contradicts the verdict", advice)
+        if self.settled_by is None:
+            advice = f"A {self.kind} entry needs it; an entry that waits says verdict: planned."
+            raise _wrong("settled_by", "is missing", advice)
+        firm = self.verdict in FIRM_VERDICTS
+        if firm and isinstance(self.settled_by, Cited) and self.settled_by.unchecked:
+            advice = "Look the value up and say how (checked:), or use verdict: depends."
+            raise _wrong("verdict", "is firm, but the citation is unchecked", advice)
+        if self.verdict == "corrected" and not self.instead:
+            raise _wrong("instead", "is missing", _ADD_IT)
+        return self
 
-        return ClaimList([self])._repr_html_()
 
+class Reference(Entry):
+    """A primary source.
 
-@dataclass(frozen=True)
-class Reference:
-    """A primary source."""
+    Attributes
+    ----------
+    key : str
+        By which entries name it.
+    authors, title, url : str
+        As a reader would look for it; the link starts with ``https://``.
+    year : int
+        When it appeared.
+    where : str
+        The journal or the conference; may be empty.
+    """
 
     key: str
-    authors: str
-    year: int
-    title: str
-    url: str
-    where: str = ""
+    authors: Text
+    year: Annotated[int, Strict(), Field(ge=1900, le=2099)]
+    title: Text
+    where: Words = ""
+    url: Annotated[Words, Field(pattern="^https://")]
 
 
 @dataclass(frozen=True)
@@ -208,180 +323,94 @@ class Ledger:
 # Reading
 
 
-# The parser in C reads the whole ledger ten times as fast; not every build of PyYAML has it.
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_SafeLoader):  # type: ignore[misc]
-    """YAML that refuses a key given twice and reads ``1e-5`` as a number."""
-
-
-def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is given twice", key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping_without_repeats)
-# YAML 1.1 wants 1.0e-5; learning rates are written 1e-5 everywhere else.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
 def read_yaml(path: Path) -> object:
     """Read one YAML file of the ledger; a key given twice is an error."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise LedgerError(f"{path.name}: not readable as YAML: {error}") from error
+        return yaml_files.read_yaml(path)
+    except yaml_files.YamlFileError as error:
+        raise LedgerError(str(error)) from error
 
 
-@dataclass
-class _Fields:
-    """A mapping of the file, with enough context to say what is wrong with it."""
-
-    file: str
-    entry: str
-    values: Mapping[str, Any]
-    prefix: str = ""
-
-    def fail(self, name: str, problem: str, advice: str) -> NoReturn:
-        value = self.values.get(name, "(absent)") if self.values else "(absent)"
-        raise LedgerError(
-            f"{self.file}: entry {self.entry!r}: field '{self.prefix}{name}' {problem} "
-            f"(value: {value!r}). {advice}"
-        )
-
-    def only(self, allowed: Iterable[str]) -> None:
-        allowed = list(allowed)
-        for name in self.values:
-            if name not in allowed:
-                self.fail(str(name), "is not known here", f"Use one of: {', '.join(allowed)}.")
-
-    def text(self, name: str, required: bool = True) -> str:
-        value = self.values.get(name, "")
-        if not isinstance(value, str):
-            self.fail(name, "must be text", "Put the value in quotes.")
-        value = " ".join(value.split())
-        if required and not value:
-            self.fail(name, "is missing", "Every entry needs it: add one line.")
-        return value
-
-    def choice(self, name: str, choices: Sequence[str]) -> str:
-        value = self.values.get(name)
-        if value not in choices:
-            self.fail(name, "is not one of the choices", f"Use one of: {', '.join(choices)}.")
-        return str(value)
-
-    def number(self, name: str, allowed: range) -> int:
-        value = self.values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
-            advice = f"Use a whole number from {allowed.start} to {allowed.stop - 1}."
-            self.fail(name, "is not such a number", advice)
-        return value
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        value = self.values.get(name) or []
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.fail(name, "must be a list of texts", 'Write ["93.4 %", "2,000"], in quotes.')
-        return tuple(" ".join(item.split()) for item in value)
-
-    def mapping(self, name: str) -> Mapping[str, Any]:
-        value = self.values.get(name) or {}
-        if not isinstance(value, dict):
-            self.fail(name, "must be a mapping", "Write {name: value, ...}.")
-        return value
-
-    def below(self, name: str) -> _Fields:
-        return _Fields(self.file, self.entry, self.mapping(name), f"{self.prefix}{name}.")
+_ADD_IT = "Every entry needs it: add one line."
+_MAPPING = ("must be a mapping", "Write {name: value, ...}.")
 
 
-def _read_source(fields: _Fields) -> Source | None:
-    if "source" not in fields.values:
-        advice = "Write {section: NN, figure: '...', where: prose}, or null for our own number."
-        fields.fail("source", "is missing", advice)
-    if fields.values["source"] is None:
-        return None
-    source = fields.below("source")
-    source.only(["section", "figure", "where"])
-    return Source(
-        section=source.number("section", CHAPTERS),
-        figure=source.text("figure", required=False),
-        where=source.choice("where", WHERE),
-    )
+def _choice(choices: Sequence[str]) -> tuple[str, str]:
+    return "is not one of the choices", f"Use one of: {', '.join(choices)}."
 
 
-def _read_computed(fields: _Fields) -> Computed:
-    fields.only(["function", "arguments", "expects", "tolerance", "tolerance_reason"])
-    function = fields.text("function")
-    if not re.fullmatch(r"(ch\d\d|tlhelpers(\.\w+)+)\.\w+", function):
-        advice = "Write chNN.name (book/claims/computed/chNN.py) or tlhelpers.module.name."
-        fields.fail("function", "is not such a path", advice)
-    if fields.values.get("expects") is None:
-        fields.fail("expects", "is missing", "Write the value that the function returns.")
-    tolerance = fields.values.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or tolerance < 0:
-        fields.fail("tolerance", "is not a number >= 0", "Leave it out if the value is exact.")
-    reason = fields.text("tolerance_reason", required=False)
-    if tolerance and not reason:
-        fields.fail("tolerance_reason", "is missing", "Say why the value is not exact.")
-    return Computed(
-        function, fields.values["expects"], fields.mapping("arguments"), float(tolerance), reason
-    )
+def _number(lowest: int, highest: int) -> tuple[str, str]:
+    return "is not such a number", f"Use a whole number from {lowest} to {highest}."
 
 
-def _read_measured(fields: _Fields) -> Measured:
-    fields.only(["result", "value", "where", "minus", "statistic", "between"])
-    between = fields.values.get("between")
-    numbers = isinstance(between, list) and all(
-        isinstance(item, int | float) and not isinstance(item, bool) for item in between
-    )
-    if not numbers or len(between) != 2 or not between[0] < between[1]:  # type: ignore[arg-type,index]
-        fields.fail("between", "is not an interval", "Write [lowest, highest].")
-    statistic = "mean"
-    if "statistic" in fields.values:
-        statistic = fields.choice("statistic", STATISTICS)
-    return Measured(
-        result=fields.text("result"),
-        value=fields.text("value"),
-        between=(float(between[0]), float(between[1])),  # type: ignore[index]
-        where=fields.mapping("where"),
-        minus=fields.mapping("minus"),
-        statistic=statistic,
-    )
+# What is wrong with a value that does not fit its field, and what to do.
+_OF_FIELD = {
+    "source": (
+        "must be a mapping or null",
+        "Write {section: NN, figure: '...', where: prose}, or null for our own number.",
+    ),
+    "source.section": _number(CHAPTERS[0], CHAPTERS[-1]),
+    "source.where": _choice(WHERE),
+    "kind": _choice(KINDS),
+    "verdict": _choice(VERDICTS),
+    "prose": ("must be a list of texts", 'Write ["93.4 %", "2,000"], in quotes.'),
+    "also_in": ("must be a list of chapters", "Write [11, 18]."),
+    "references": ("must be a list of texts", "Write [hu-2021, liu-2024]."),
+    "settled_by.function": (
+        "is not such a path",
+        "Write chNN.name (book/claims/computed/chNN.py) or tlhelpers.module.name.",
+    ),
+    "settled_by.arguments": _MAPPING,
+    "settled_by.where": _MAPPING,
+    "settled_by.minus": _MAPPING,
+    "settled_by.expects": ("is missing", "Write the value that the function returns."),
+    "settled_by.tolerance": ("is not a number >= 0", "Leave it out if the value is exact."),
+    "settled_by.statistic": _choice(STATISTICS),
+    "settled_by.between": ("is not an interval", "Write [lowest, highest]."),
+    "planned.chapter": _number(CHAPTERS[0], CHAPTERS[-1]),
+    "year": _number(1900, 2099),
+    "url": ("is not a link", "Write https://..."),
+}
+_OF_TYPE = {
+    "missing": ("is missing", _ADD_IT),
+    "too_short": ("is missing", _ADD_IT),
+    "string_type": ("must be text", "Put the value in quotes."),
+    "model_type": _MAPPING,
+}
+_SETTLED_BY: dict[object, type[Entry]] = {
+    "computed": Computed,
+    "measured": Measured,
+    "cited": Cited,
+}
+
+E = TypeVar("E", bound=Entry)
 
 
-def _read_cited(fields: _Fields, references: Mapping[str, Reference]) -> Cited:
-    fields.only(["reference", "locator", "quote_value", "checked", "unchecked"])
-    key = fields.text("reference")
-    if key not in references:
-        fields.fail("reference", "is not in references/", "Add it to the chapter's file there.")
-    checked, unchecked = fields.text("checked", False), fields.text("unchecked", False)
-    if bool(checked) == bool(unchecked):
-        advice = "Give exactly one: how and where it was checked, or why it could not be."
-        fields.fail("checked", "and 'unchecked' do not exclude each other", advice)
-    return Cited(key, fields.text("locator"), fields.text("quote_value"), checked, unchecked)
+def _fail(where: str, field: str, value: object, problem: str, advice: str) -> NoReturn:
+    raise LedgerError(f"{where}: field '{field}' {problem} (value: {value!r}). {advice}")
 
 
-def _read_settlement(
-    fields: _Fields, kind: str, references: Mapping[str, Reference]
-) -> Computed | Measured | Cited:
-    below = fields.below("settled_by")
-    if not below.values:
-        advice = f"A {kind} entry needs it; an entry that waits says verdict: planned."
-        fields.fail("settled_by", "is missing", advice)
-    if kind == "computed":
-        return _read_computed(below)
-    if kind == "measured":
-        return _read_measured(below)
-    return _read_cited(below, references)
+def _checked(
+    model: type[E], values: Mapping[str, Any], where: str, part: str = "", **ours: str
+) -> E:
+    """Check a mapping of the file; ``ours`` are fields that are not written there."""
+    known = [name for name in model.model_fields if name not in ours]
+    for name in values:
+        if name not in known:
+            advice = f"Use one of: {', '.join(known)}."
+            _fail(where, f"{part}{name}", values[name], "is not known here", advice)
+    try:
+        return model.model_validate({**values, **ours})
+    except ValidationError as error:
+        found = error.errors()[0]
+        if found["type"] == "ledger":
+            name, problem = found["ctx"]["field"], found["msg"]
+            advice = found["ctx"]["advice"]
+        else:
+            name = str(found["loc"][0])
+            otherwise = _OF_TYPE.get(found["type"], (found["msg"], "Correct it."))
+            problem, advice = _OF_FIELD.get(f"{part}{name}", otherwise)
+        _fail(where, f"{part}{name}", values.get(name, "(absent)"), problem, advice)
 
 
 def _read_entry(
@@ -389,52 +418,30 @@ def _read_entry(
 ) -> Claim:
     if not isinstance(values, dict):
         raise LedgerError(f"{file}: {values!r} is not an entry. Write '- id: ...' and its fields.")
-    fields = _Fields(file, str(values.get("id", "(no id)")), values)
-    fields.only(name for name in Claim.__dataclass_fields__ if name != "file")
-    match = _ID.fullmatch(fields.text("id"))
-    if not match or int(match.group(1)) != chapter:
+    where = f"{file}: entry {str(values.get('id', '(no id)'))!r}"
+    models = {
+        "source": Source,
+        "settled_by": _SETTLED_BY.get(str(values.get("kind"))),
+        "planned": Planned,
+    }
+    parts = {
+        name: _checked(model, values[name], where, f"{name}.")
+        for name, model in models.items()
+        if model and isinstance(values.get(name), dict)
+    }
+    entry = _checked(Claim, {**values, **parts}, where, file=file)
+    if not re.fullmatch(rf"{chapter:02d}(-[a-z0-9]+)+", entry.id):
         advice = f"Write {chapter:02d}-some-words in lower case, digits and hyphens."
-        fields.fail("id", "does not fit this file", advice)
-    kind = fields.choice("kind", KINDS)
-    verdict = fields.choice("verdict", VERDICTS)
-    planned = None
-    settled_by: Computed | Measured | Cited | None = None
-    if verdict == "planned":
-        if "settled_by" in values:
-            advice = "Once it is settled, give the verdict and drop 'planned'."
-            fields.fail("settled_by", "contradicts the verdict 'planned'", advice)
-        below = fields.below("planned")
-        below.only(["experiment", "chapter"])
-        planned = Planned(below.text("experiment"), below.number("chapter", CHAPTERS))
-    else:
-        if "planned" in values:
-            fields.fail("planned", "contradicts the verdict", "Drop it, or say verdict: planned.")
-        settled_by = _read_settlement(fields, kind, references)
-    if isinstance(settled_by, Cited) and settled_by.unchecked and verdict in FIRM_VERDICTS:
-        advice = "Look the value up and say how (checked:), or use verdict: depends."
-        fields.fail("verdict", "is firm, but the citation is unchecked", advice)
-    also_in = values.get("also_in") or []
-    if not isinstance(also_in, list) or not all(number in CHAPTERS for number in also_in):
-        fields.fail("also_in", "must be a list of chapters", "Write [11, 18].")
-    for key in fields.texts("references"):
+        _fail(where, "id", entry.id, "does not fit this file", advice)
+    if isinstance(entry.settled_by, Cited) and entry.settled_by.reference not in references:
+        advice = "Add it to the chapter's file there first."
+        key = entry.settled_by.reference
+        _fail(where, "settled_by.reference", key, "is not in references/", advice)
+    for key in entry.references:
         if key not in references:
             advice = f"Add {key!r} to the chapter's file in references/ first."
-            fields.fail("references", "names an unknown reference", advice)
-    return Claim(
-        id=fields.text("id"),
-        claim=fields.text("claim"),
-        source=_read_source(fields),
-        kind=kind,
-        settled_by=settled_by,
-        verdict=verdict,
-        why=fields.text("why"),
-        instead=fields.text("instead", required=verdict == "corrected"),
-        prose=fields.texts("prose"),
-        planned=planned,
-        also_in=tuple(also_in),
-        references=fields.texts("references"),
-        file=file,
-    )
+            _fail(where, "references", values["references"], "names an unknown reference", advice)
+    return entry
 
 
 def _read_references(folder: Path, chapter: int | None) -> dict[str, Reference]:
@@ -449,24 +456,17 @@ def _read_references(folder: Path, chapter: int | None) -> dict[str, Reference]:
         if not isinstance(content, dict):
             raise LedgerError(f"{file}: is not a mapping. Start each source with its key.")
         for key, values in content.items():
-            fields = _Fields(file, str(key), values if isinstance(values, dict) else {})
             if key in files:
                 raise LedgerError(
                     f"{file}: source {key!r} stands in {files[key]} too. "
                     "Keep it with the first chapter that cites it."
                 )
             files[key] = file
-            fields.only(["authors", "year", "title", "where", "url"])
-            url = fields.text("url")
-            if not url.startswith("https://"):
-                fields.fail("url", "is not a link", "Write https://...")
-            references[str(key)] = Reference(
+            references[str(key)] = _checked(
+                Reference,
+                values if isinstance(values, dict) else {},
+                f"{file}: entry {str(key)!r}",
                 key=str(key),
-                authors=fields.text("authors"),
-                year=fields.number("year", range(1900, 2100)),
-                title=fields.text("title"),
-                url=url,
-                where=fields.text("where", required=False),
             )
     return references
 
@@ -482,9 +482,16 @@ def load_ledger(folder: Path | None = None, chapter: int | None = None) -> Ledge
 
     Parameters
     ----------
-    folder : default ``ledger_folder()``.
-    chapter : read the entries of this chapter alone. A page that does so need not run again when
-        those of another chapter change.
+    folder : Path, optional
+        By default ``ledger_folder()``.
+    chapter : int, optional
+        Read the entries of this chapter alone. A page that does so need not run again when those
+        of another chapter change.
+
+    Returns
+    -------
+    Ledger
+        The entries in the order of the files.
 
     Raises
     ------

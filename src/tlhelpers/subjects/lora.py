@@ -74,6 +74,7 @@ class Update:
         Returns
         -------
         Tensor of shape (d_out, d_in)
+            ``start`` and what is kept of the difference.
         """
         kept = slice(rank) if rank >= 0 else slice(-rank, None)
         return self.start + self.left[:, kept] * self.values[kept] @ self.right[kept]
@@ -105,6 +106,11 @@ def updates(before: Mapping[str, Tensor], model: nn.Module) -> dict[str, Update]
         What :func:`weights` returned before the training.
     model : nn.Module
         The same model after it.
+
+    Returns
+    -------
+    dict
+        The module's name and its update.
 
     Raises
     ------
@@ -160,6 +166,11 @@ def truncated(
         From :func:`updates`.
     rank : int
         As for :meth:`Update.truncated`; 0 takes the update out.
+
+    Returns
+    -------
+    context manager
+        The model is whole again after its ``with`` block.
     """
     return replaced(model, {name: update.truncated(rank) for name, update in updates.items()})
 
@@ -168,6 +179,18 @@ def random_like(update: Update, seed: int = 0) -> Update:
     """Make an update of the same shape and norm in which every direction is as likely.
 
     Its entries are independent normal numbers: the update that knows no direction.
+
+    Parameters
+    ----------
+    update : Update
+        Whose shape and Frobenius norm to take.
+    seed : int
+        Of the normal numbers.
+
+    Returns
+    -------
+    Update
+        From the same start.
     """
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(update.start.shape, generator=generator)
@@ -177,6 +200,13 @@ def random_like(update: Update, seed: int = 0) -> Update:
 
 def energy_shares(updates: Mapping[str, Update], ranks: Sequence[int]) -> pd.DataFrame:
     """Tell how much of each update its first directions hold.
+
+    Parameters
+    ----------
+    updates : mapping
+        From :func:`updates`.
+    ranks : sequence of int
+        How many directions, from the largest singular value down.
 
     Returns
     -------
@@ -213,6 +243,13 @@ def _matrix(module: Any) -> Tensor:  # noqa: ANN401 - a linear module
 
 def scaling(rank: int, alpha: float, rank_stabilised: bool = False) -> float:
     """Give the factor before B A x.
+
+    Parameters
+    ----------
+    rank, alpha : int, float
+        The rank r and LoRA's alpha.
+    rank_stabilised : bool
+        Divide by the root of the rank.
 
     Returns
     -------
@@ -284,8 +321,8 @@ def dora_weight(
     Returns
     -------
     Tensor of shape (d_out, d_in)
-        Liu et al. 2024, https://arxiv.org/abs/2402.09353, equation 5. (The paper writes weights as
-        (d_in, d_out) and speaks of columns.)
+        Liu et al. 2024, https://arxiv.org/abs/2402.09353, equation 5. The paper writes weights as
+        (d_in, d_out) and speaks of columns.
     """
     direction = weight + scaling * B @ A
     return magnitude[:, None] * direction / direction.norm(dim=1, keepdim=True)
@@ -403,10 +440,12 @@ def lora_parameters(
 
     Parameters
     ----------
-    model, targets
-        As for :func:`lora_shapes`.
+    model : nn.Module
+        Any model.
     rank : int
         The rank r.
+    targets : str or iterable of str
+        As for :func:`lora_shapes`.
     dora : bool
         Count DoRA's lengths too, ``d_out`` a matrix.
 
@@ -425,7 +464,7 @@ def _parameters(shapes: pd.DataFrame, rank: int, dora: bool = False) -> int:
 
 
 def training_gigabytes(total: int, trained: int, frozen_bits: float = 16) -> float:
-    """Give the memory (10^9 bytes) of weights, gradients and Adam's states, without activations.
+    """Give the memory of weights, gradients and Adam's states, without activations.
 
     Parameters
     ----------
@@ -435,6 +474,11 @@ def training_gigabytes(total: int, trained: int, frozen_bits: float = 16) -> flo
         Parameters that are trained beside them; equal to `total` for full fine-tuning.
     frozen_bits : float
         Bits of a weight that is not trained.
+
+    Returns
+    -------
+    float
+        In units of 10^9 bytes.
     """
     if trained == total:
         return total * BYTES_TRAINED / 1e9
@@ -464,8 +508,10 @@ def bill(hub_id: str, rank: int, targets: str) -> pd.DataFrame:
     ----------
     hub_id : str
         A key of :data:`tlhelpers.pretrained.published.PUBLISHED`.
-    rank, targets
-        As for :func:`lora_parameters`.
+    rank : int
+        The rank r.
+    targets : str
+        As for :func:`lora_shapes`.
 
     Returns
     -------
@@ -515,6 +561,11 @@ def nf4_levels() -> Tensor:
 
 def uniform_levels(bits: int = 4) -> Tensor:
     """Give equally spaced levels from -1 to 1, zero among them.
+
+    Parameters
+    ----------
+    bits : int
+        Bits of a stored number.
 
     Returns
     -------

@@ -45,6 +45,7 @@ class WordsInContext:
     labels : dict of str to array of shape (N,)
         For each task the class number of each word; -1 where the word has none.
     label_names : dict of str to list of str
+        For each task the names of its classes.
     """
 
     sentences: list[list[str]]
@@ -175,8 +176,10 @@ def review_words(
     ----------
     reviews : DatasetDict
         Splits with ``text`` and ``label``, as ``tl.data("sentiment")`` gives them.
-    seed, sizes
-        As for :func:`news_words`.
+    seed : int
+        Draws the reviews and the words.
+    sizes : dict of split to int
+        Reviews of each split, at most.
     longest : int
         Words of a review that are read.
 
@@ -211,8 +214,10 @@ def slot_words(
     ----------
     tagged : DatasetDict
         Splits with ``tokens`` and BIO ``tags``, as ``tl.data("ner")`` gives them.
-    seed, sizes
-        As for :func:`news_words`.
+    seed : int
+        Draws the sentences and the words.
+    sizes : dict of split to int
+        Sentences of each split, at most.
 
     Returns
     -------
@@ -278,10 +283,14 @@ def probe(
     ----------
     hidden : array of shape (L, N, C)
         The words' vectors by layer.
-    words, task, sizes
-        As for :func:`examples`.
+    words : WordsInContext
+        Their labels.
+    task : str
+        A key of ``words.labels``.
     seed : int
         Draws the words that are used and the labels of the control task.
+    sizes : dict of split to int
+        How many words.
 
     Returns
     -------
@@ -324,8 +333,14 @@ def baselines(
 
     Parameters
     ----------
-    words, task, seed, sizes
-        As for :func:`probe`.
+    words : WordsInContext
+        The words and their labels.
+    task : str
+        A key of ``words.labels``.
+    seed : int
+        As for :func:`probe`, to score the same words.
+    sizes : dict of split to int
+        How many words.
 
     Returns
     -------

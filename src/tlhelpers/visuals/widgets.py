@@ -20,8 +20,9 @@ from typing import Any
 
 import pandas as pd
 
-from tlhelpers.visuals.plots import as_html
-from tlhelpers.visuals.tables import Html, table
+from tlhelpers.visuals.figure import as_html
+from tlhelpers.visuals.html import Html
+from tlhelpers.visuals.tables import table
 
 MANY = 300_000  # bytes: a page has to stay under 1 MB
 TOO_MANY = 700_000

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tlhelpers.visuals import plots, widgets
-from tlhelpers.visuals.tables import Html
+from tlhelpers.visuals.html import Html
 
 
 class Elements(HTMLParser):
@@ -104,7 +104,7 @@ def test_states_may_be_figures_frames_text_or_printed(static):
     assert "<table>" in frame
     printed = widgets.explore(lambda n: print(f"<{n}>"), title="T", n=[1, 2]).body
     assert "<pre>&lt;2&gt;</pre>" in printed
-    rich = widgets.explore(lambda n: plots.Html("<b>x</b>", "x"), title="T", n=[1, 2]).body
+    rich = widgets.explore(lambda n: Html("<b>x</b>", "x"), title="T", n=[1, 2]).body
     assert "<b>x</b>" in rich
 
 

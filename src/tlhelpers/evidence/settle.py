@@ -1,0 +1,153 @@
+"""How an entry of the claims ledger is settled: computed, measured or cited.
+
+A computed entry calls its function, a measured one looks up its recorded sweep; what comes out is
+compared with what the ledger says.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tlhelpers.evidence.ledger import Claim, Computed, LedgerError, Measured, ledger_folder
+from tlhelpers.evidence.recorded import recorded
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What settling an entry gave.
+
+    Attributes
+    ----------
+    value : number, text, truth value, list or mapping
+        The value found; ``None`` for a planned entry.
+    holds : bool
+        Whether it is what the ledger says.
+    detail : str
+        One line to read.
+    """
+
+    value: Any
+    holds: bool
+    detail: str
+
+
+def _load_computed_module(name: str, folder: Path) -> ModuleType:
+    path = folder / "computed" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"tlhelpers_ledger_{name}", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise LedgerError(f"{path} does not exist. Write the function there.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def find_function(dotted: str, folder: Path) -> Callable[..., Any]:
+    """Return the function behind ``chNN.name`` or ``tlhelpers.module.name``.
+
+    Parameters
+    ----------
+    dotted : str
+        The function's path.
+    folder : Path
+        Folder of the ledger, for ``computed/chNN.py``.
+
+    Returns
+    -------
+    callable
+        The function.
+
+    Raises
+    ------
+    LedgerError
+        If the module or the function does not exist.
+    """
+    module_name, _, name = dotted.rpartition(".")
+    if module_name.startswith("tlhelpers"):
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise LedgerError(f"{dotted}: no module {module_name}. Correct the path.") from error
+    else:
+        module = _load_computed_module(module_name, folder)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise LedgerError(f"{dotted}: no function {name!r} in {module_name}. Write it.")
+    return function  # type: ignore[no-any-return]
+
+
+def agrees(value: object, expected: object, tolerance: float = 0.0) -> bool:
+    """Compare numbers within a tolerance, everything else exactly, inside lists and mappings."""
+    if isinstance(expected, Mapping):
+        return (
+            isinstance(value, Mapping)
+            and value.keys() == expected.keys()
+            and all(agrees(value[key], expected[key], tolerance) for key in expected)
+        )
+    if isinstance(expected, list | tuple):
+        return (
+            isinstance(value, Sequence)
+            and len(value) == len(expected)
+            and all(agrees(a, b, tolerance) for a, b in zip(value, expected, strict=True))
+        )
+    if isinstance(expected, bool) or isinstance(value, bool) or isinstance(expected, str):
+        return bool(value == expected) and isinstance(value, bool) == isinstance(expected, bool)
+    # One part in 10^12 is below what a reader or a double can tell apart after a few operations.
+    if not isinstance(value, Real) or not isinstance(expected, Real):
+        return bool(value == expected)
+    return math.isclose(value, expected, rel_tol=1e-12, abs_tol=tolerance)
+
+
+def settle(entry: Claim, folder: Path | None = None, results: Path | None = None) -> Settled:
+    """Settle one entry: call its function, look up its sweep, or report its citation.
+
+    Parameters
+    ----------
+    entry : Claim
+        The entry.
+    folder : Path, optional
+        Folder of the ledger, for ``computed/chNN.py``; by default the book's.
+    results : Path, optional
+        Folder of the recorded sweeps; by default the book's.
+
+    Returns
+    -------
+    Settled
+        What was found, and whether it is what the ledger says.
+
+    Raises
+    ------
+    LedgerError
+        If there is no such function.
+    ResultsError
+        If there is no such recorded sweep, or it was edited.
+    """
+    settled_by = entry.settled_by
+    if settled_by is None:
+        return Settled(None, True, f"planned: {entry.planned.experiment if entry.planned else ''}")
+    if isinstance(settled_by, Computed):
+        function = find_function(settled_by.function, folder or ledger_folder())
+        value = function(**settled_by.arguments)
+        holds = agrees(value, settled_by.expects, settled_by.tolerance)
+        relation = "equals" if holds else "differs from"
+        detail = f"{settled_by.function} gives {value!r}, which {relation} {settled_by.expects!r}"
+        return Settled(value, holds, detail)
+    if isinstance(settled_by, Measured):
+        value = recorded(settled_by.result, results).statistic(
+            settled_by.value, settled_by.where, settled_by.minus, settled_by.statistic
+        )
+        low, high = settled_by.between
+        holds = low <= value <= high
+        relation = "inside" if holds else "outside"
+        detail = f"{settled_by.result}: {settled_by.value} {value:.4g}, {relation} {low} to {high}"
+        return Settled(value, holds, detail)
+    state = f"checked: {settled_by.checked}" if settled_by.checked else "not checked"
+    detail = f"{settled_by.reference}, {settled_by.locator}: {settled_by.quote_value} ({state})"
+    return Settled(settled_by.quote_value, True, detail)

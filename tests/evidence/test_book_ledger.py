@@ -1,0 +1,64 @@
+"""The ledger of the book itself, and by which phrases its prose may state an entry."""
+
+import pytest
+
+from tests.evidence.small_ledger import GOOD, write
+from tlhelpers.evidence.ledger import load_ledger
+from tlhelpers.evidence.settle import settle
+from tools.contract.prose_numbers import bare_phrases, unbacked_phrases
+
+BOOK = load_ledger()
+
+
+@pytest.mark.parametrize(
+    ("phrase", "backed"),
+    [
+        ("65,536 numbers", True),
+        ("65.5 thousand", True),
+        ("65.54k", True),
+        ("65.6k", False),
+        ("65,537", False),
+        ("rank 8", True),
+        ("rank 16", False),
+        ("GPT-3 has 65,536", True),
+    ],
+)
+def test_a_phrase_states_only_what_its_entry_backs(folder, phrase, backed):
+    write(folder, GOOD.replace('["65,536"]', f'["{phrase}"]'))
+    entry = load_ledger(folder)["08-good"]
+    unbacked = unbacked_phrases(entry, settle(entry, folder))
+    assert unbacked == ([] if backed else [phrase])
+
+
+def test_a_share_backs_a_percentage(folder):
+    text = GOOD.replace("expects: 65536", "expects: 0.934").replace('["65,536"]', '["93.4 %"]')
+    entry = load_ledger(write(folder, text))["08-good"]
+    assert unbacked_phrases(entry, settle(entry, folder)) == []
+
+
+def test_a_short_number_needs_a_word(folder):
+    write(folder, GOOD.replace('["65,536"]', '["8", "rank 8", "65,536", "8 %"]'))
+    assert bare_phrases(load_ledger(folder)["08-good"]) == ["8"]
+
+
+def test_every_reference_is_cited_or_recommended():
+    used = {key for entry in BOOK.entries for key in entry.references}
+    used |= {e.settled_by.reference for e in BOOK.entries if e.kind == "cited" and e.settled_by}
+    assert sorted(set(BOOK.references) - used) == []
+
+
+@pytest.mark.parametrize("entry", BOOK.entries, ids=lambda entry: entry.id)
+def test_the_book_ledger_is_settled_as_it_says(entry):
+    settled = settle(entry)
+    assert settled.holds, (
+        f"{entry.file}: {entry.id}: {settled.detail}. Correct the entry, or what it rests on."
+    )
+    assert not bare_phrases(entry), (
+        f"{entry.file}: {entry.id}: prose {bare_phrases(entry)} would cover that number anywhere. "
+        "Add a word: '12 layers'."
+    )
+    for phrase in unbacked_phrases(entry, settled):
+        pytest.fail(
+            f"{entry.file}: {entry.id}: prose {phrase!r} has a number that is neither in figure "
+            f"nor in settled_by, nor the value ({settled.value!r}). Correct the phrase."
+        )
