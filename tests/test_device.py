@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
@@ -39,17 +41,21 @@ def test_an_old_gpu_gets_fp16_and_a_new_one_bf16(monkeypatch, capability, precis
 
 
 @pytest.mark.parametrize(
-    ("flags", "precision"),
+    ("flags", "offer"),
     [
-        ({"avx2"}, torch.float32),
-        ({"avx512f"}, torch.float32),
-        ({"avx512_bf16"}, torch.bfloat16),
-        ({"amx_bf16"}, torch.bfloat16),
+        ({"avx2"}, "bf16 would be slow"),
+        ({"avx512f"}, "bf16 would be slow"),
+        ({"avx512_bf16"}, "with AVX512-BF16, precision='bf16' may be faster"),
+        ({"amx_bf16"}, "with AMX, precision='bf16' may be faster"),
     ],
 )
-def test_bf16_on_a_processor_only_where_it_is_fast(monkeypatch, flags, precision):
+def test_every_processor_computes_in_fp32_and_offers_bf16_where_it_is_fast(
+    monkeypatch, flags, offer
+):
     monkeypatch.setattr(device, "processor_flags", lambda: frozenset(flags))
-    assert device.choose_precision(torch.device("cpu")).value == precision
+    choice = device.choose_precision(torch.device("cpu"))
+    assert choice.value == torch.float32
+    assert offer in choice.reason
 
 
 def test_what_is_requested_is_taken_or_refused():
@@ -66,6 +72,45 @@ def test_what_is_requested_is_taken_or_refused():
 def test_a_missing_gpu_is_an_error():
     with pytest.raises(ValueError, match="'cuda' is not on this machine"):
         device.choose_device("cuda")
+
+
+def test_every_module_can_be_imported_where_resource_is_missing():
+    code = """
+import builtins, importlib, pkgutil
+import tlhelpers
+
+real = builtins.__import__
+
+def without_resource(name, globals=None, *rest, **named):
+    # For our modules alone: what libraries do on Windows is theirs to test.
+    if name == "resource" and (globals or {}).get("__name__", "").startswith("tlhelpers"):
+        raise ModuleNotFoundError(name)
+    return real(name, globals, *rest, **named)
+
+builtins.__import__ = without_resource
+for module in pkgutil.walk_packages(tlhelpers.__path__, "tlhelpers."):
+    importlib.import_module(module.name)
+    print(module.name)
+"""
+    imported = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert {"tlhelpers.device", "tlhelpers.training.fit", "tlhelpers.subjects.lora"} <= set(
+        imported
+    )
+
+
+def test_peak_memory_is_known_where_resource_is_missing(monkeypatch):
+    class Process:
+        def memory_info(self):
+            return SimpleNamespace(peak_wset=123)
+
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(device.Path, "read_text", _no_proc)
+    monkeypatch.setattr(psutil, "Process", Process)
+    assert device.memory().value == 123
+
+
+def _no_proc(path):
+    raise FileNotFoundError(path)
 
 
 def test_peak_memory_remembers_what_was_freed():

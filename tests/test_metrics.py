@@ -6,6 +6,7 @@ from tlhelpers.metrics import (
     classification,
     entities,
     mean_interval,
+    paired_interval,
     prediction_interval,
     tokens,
     wilson,
@@ -119,3 +120,35 @@ def test_prediction_interval_holds_one_more_run_as_often_as_it_says():
         inside += interval.low <= row[5] <= interval.high
     # Binomial error of 4,000 draws at 95 % is 0.35 points; three of them either way.
     assert abs(inside / len(runs) - 0.95) < 0.0105
+
+
+def test_an_interval_over_seeds_and_texts_holds_the_true_difference():
+    """Five seeds, 200 texts, each with an effect of its own: in 95 of 100 worlds, nearly."""
+    generator = np.random.default_rng(0)
+    inside, only_seeds = 0, 0
+    for _ in range(600):
+        seeds = 0.02 * generator.standard_normal((5, 1))
+        texts = 0.4 * generator.standard_normal((1, 200))
+        table = 0.1 + seeds + texts + 0.5 * generator.standard_normal((5, 200))
+        interval = paired_interval(table)
+        inside += interval.low <= 0.1 <= interval.high
+        of_seeds = mean_interval(table.mean(axis=1))
+        only_seeds += of_seeds.low <= 0.1 <= of_seeds.high
+    # Three standard errors of a share of 600 below 95 %, and little above it.
+    assert 0.923 <= inside / 600 <= 0.985
+    assert only_seeds / 600 < 0.9, "an interval over seeds alone misses what the texts do"
+
+
+def test_where_texts_do_not_differ_the_interval_is_that_over_seeds():
+    by_seed = np.array([0.1, 0.3, 0.2, 0.5, 0.4])
+    interval = paired_interval(np.repeat(by_seed[:, None], 50, axis=1))
+    expected = mean_interval(by_seed)
+    assert interval.low == pytest.approx(expected.low)
+    assert interval.high == pytest.approx(expected.high)
+
+
+def test_a_paired_interval_needs_texts_and_is_open_with_one_seed():
+    with pytest.raises(ValueError, match=r"\(seeds, texts\)"):
+        paired_interval([1.0, 0.0])
+    assert paired_interval([[1, 0, 0]]).high == np.inf
+    assert paired_interval(np.ones((3, 4))) == (1.0, 1.0, 1.0, 3, 0.95)

@@ -78,13 +78,13 @@ def needs(trees: Iterable[ast.Module]) -> Needs:
     }
     reached = {name for tree in trees for name in (*_imported(tree), *_attributes(tree))}
     assets = set()
-    for role in sorted(texts):
-        for table in (MODELS, DATASETS):
-            source = table[role].get("tiny") if role in table else None
+    for table in (MODELS, DATASETS):
+        for role in texts & set(table):
+            source = table[role].get("tiny")
             if source is not None and source.asset is not None:
                 assets.add(source.asset)
-        if role in READERS:
-            reached |= _modules_of_reader(role)
+    for role in texts & set(READERS):
+        reached |= _modules_of_reader(role)
     files = _files_behind(reached)
     packages = {name.partition(".")[0] for name in reached}
     for file in files:

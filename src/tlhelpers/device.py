@@ -1,8 +1,8 @@
 """Where to compute, in which precision, with how much memory: each answer with its reason."""
 
+import importlib.util
 import os
 import platform
-import resource
 import sys
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -79,7 +79,8 @@ def choose_precision(
     device : torch.device, optional
         Where the training runs; ``choose_device()`` if it is not given.
     requested : str
-        ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+        ``"fp32"``, ``"bf16"``, ``"fp16"``, or ``"auto"``: half precision on a CUDA GPU, float32
+        elsewhere, so that runs on different processors agree up to rounding.
 
     Returns
     -------
@@ -113,13 +114,19 @@ def choose_precision(
             torch.float16, f"auto-detected: CUDA SM {major}{minor} (no bf16: fp16, loss scaled)"
         )
     if device.type == "cpu":
-        flags = processor_flags()
-        for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")):
-            if flag in flags:
-                return Choice(torch.bfloat16, f"auto-detected: processor with {name} (bf16 fast)")
-        # Emulated bf16 products are hundreds of times slower than fp32 on such processors.
-        return Choice(torch.float32, "processor without AMX or AVX512-BF16 (bf16 would be slow)")
+        return Choice(
+            torch.float32, f"as on every processor, so that numbers agree; {_about_bf16()}"
+        )
     return Choice(torch.float32, f"float32 is the safe choice on {device.type}")
+
+
+def _about_bf16() -> str:
+    flags = processor_flags()
+    for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")):
+        if flag in flags:
+            return f"with {name}, precision='bf16' may be faster here"
+    # Emulated bf16 products are hundreds of times slower than fp32 on such processors.
+    return "without AMX or AVX512-BF16, bf16 would be slow"
 
 
 def processor_flags() -> frozenset[str]:
@@ -164,6 +171,13 @@ def memory(device: torch.device | None = None) -> Choice[int]:
                 return Choice(int(line.split()[1]) * 1024, "peak resident memory of this process")
     except OSError:
         pass
+    reason = "peak resident memory of this process since its start"
+    if importlib.util.find_spec("resource") is None:  # Windows
+        import psutil
+
+        return Choice(psutil.Process().memory_info().peak_wset, reason)
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, the others KiB
-    return Choice(peak * unit, "peak resident memory of this process since its start")
+    return Choice(peak * unit, reason)

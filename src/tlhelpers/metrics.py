@@ -165,6 +165,57 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, len(scores), confidence)
 
 
+def paired_interval(differences: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Give the mean difference of two methods and an interval that covers seeds and test texts.
+
+    Parameters
+    ----------
+    differences : array of shape (S, T)
+        For each of S seeds and each of T test texts what one method scored there less what the
+        other did: 1, 0 or -1 where a text is right or wrong.
+    confidence : float
+        The share of such intervals that would hold the difference over all seeds and all texts.
+
+    Returns
+    -------
+    Interval
+        ``n`` is the number of seeds. With one seed the interval is unbounded.
+
+    Raises
+    ------
+    ValueError
+        If the array has not two dimensions, or fewer than two texts.
+
+    Notes
+    -----
+    Seeds and texts are crossed random effects. The variance of the mean is that between the means
+    of the seeds over S, plus that between the means of the texts over T, less what both count: the
+    rest's over S T (Searle, Casella and McCulloch 1992, Variance Components, chapter 4). The
+    degrees of freedom are Satterthwaite's (1946, https://doi.org/10.2307/3002019).
+    """
+    table = np.asarray(differences, dtype=np.float64)
+    _check_confidence(confidence)
+    if table.ndim != 2 or table.shape[1] < 2:
+        raise ValueError(
+            f"differences must have the shape (seeds, texts) with two texts or more, "
+            f"got {table.shape}"
+        )
+    seeds, texts = table.shape
+    mean = float(table.mean())
+    if seeds == 1:
+        return Interval(mean, -math.inf, math.inf, 1, confidence)
+    by_seed, by_text = table.mean(axis=1), table.mean(axis=0)
+    rest = table - by_seed[:, None] - by_text + mean
+    of_seeds, of_texts = by_seed.var(ddof=1) / seeds, by_text.var(ddof=1) / texts
+    of_rest = (rest**2).sum() / ((seeds - 1) * (texts - 1)) / (seeds * texts)
+    variance = max(of_seeds + of_texts - of_rest, of_seeds, of_texts)
+    if variance == 0:
+        return Interval(mean, mean, mean, seeds, confidence)
+    freedom = (of_seeds + of_texts) ** 2 / (of_seeds**2 / (seeds - 1) + of_texts**2 / (texts - 1))
+    half = float(stats.t.ppf((1 + confidence) / 2, df=freedom)) * variance**0.5
+    return Interval(mean, mean - half, mean + half, seeds, confidence)
+
+
 def prediction_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Say where one more run is expected, from the runs there are.
 

@@ -2,8 +2,9 @@
 
 The key of a run is everything that it read: the chapter's code cells; each file of this project
 that the kernel opened or imported (the helpers, recorded sweeps, the ledger, and with them the
-pinned digests of the assets); and the version of Python and of each package imported. Text cells
-are not part of it.
+pinned digests of the assets); the version of Python and of each package imported; the device, the
+precision and the number of threads that it computed with. Text cells are not part of it, nor is the
+processor: in one precision, processors agree up to rounding.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from importlib import metadata
 import nbformat
 from nbformat import NotebookNode
 
-from tools.execution.kernel_record import digest
+from tools.execution import watcher
+from tools.execution.watcher import digest
 from tools.project import Project, read_json
 
-RECORD_FORMAT = 1  # Raise it when a change to the machinery makes earlier runs worthless.
+THREADS = 1  # of a page, and of a sweep's point; as many run side by side as there are cores
+RECORD_FORMAT = 2  # Raise it when a change to the machinery makes earlier runs worthless.
 
 
 def code_digest(notebook: NotebookNode) -> str:
@@ -42,6 +45,14 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
+@cache
+def arithmetic_here() -> dict[str, object]:
+    """Give the device, precision and threads that a page started now would compute with."""
+    import torch  # noqa: F401 -- arithmetic() looks whether it is there
+
+    return watcher.arithmetic() | {"threads": THREADS}
+
+
 def why_stale(project: Project, slug: str, profile: str) -> str | None:
     """Tell why a chapter must run again; nothing if its last good run still holds."""
     record = read_json(project.run_record(slug, profile))
@@ -56,6 +67,9 @@ def why_stale(project: Project, slug: str, profile: str) -> str | None:
     for name, version in record["versions"].items():
         if installed_version(name) != version:
             return f"{name} {version} became {installed_version(name) or 'absent'}"
+    for name in ("device", "precision", "threads") if record["arithmetic"] else ():
+        if record["arithmetic"][name] != arithmetic_here()[name]:
+            return f"{name} {record['arithmetic'][name]} became {arithmetic_here()[name]}"
     for name, known in record["files"].items():
         if digest(project.root / name) != known:
             return f"{name} changed"

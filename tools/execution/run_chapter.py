@@ -15,7 +15,6 @@ import platform
 import re
 import sys
 import tempfile
-import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,9 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from tools.execution import kernel_record
-from tools.execution.freshness import RECORD_FORMAT, code_digest
+from tools.execution import watcher
+from tools.execution.freshness import RECORD_FORMAT, THREADS, code_digest
+from tools.execution.idleness import Stopwatch
 from tools.project import Project, read_json, write_atomically
 
 CELL_SECONDS = (
@@ -35,7 +35,7 @@ CELL_SECONDS = (
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def kernel_environment(profile: str, threads: int, scratch: Path) -> dict[str, str]:
+def kernel_environment(profile: str, scratch: Path) -> dict[str, str]:
     """Give the variables that a chapter's kernel runs with."""
     environment = {
         "TL_PROFILE": profile,
@@ -49,11 +49,11 @@ def kernel_environment(profile: str, threads: int, scratch: Path) -> dict[str, s
     if profile == "tiny":
         environment["HF_HUB_OFFLINE"] = "1"  # The tiny profile promises to need no hub.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        environment[name] = str(threads)
+        environment[name] = str(THREADS)
     return environment
 
 
-def run_chapter(project: Project, slug: str, profile: str, threads: int) -> None:
+def run_chapter(project: Project, slug: str, profile: str) -> None:
     """Run a chapter and store its outcome.
 
     Raises
@@ -67,14 +67,14 @@ def run_chapter(project: Project, slug: str, profile: str, threads: int) -> None
         # An empty folder: a chapter that counts on files of the checkout would fail on Colab.
         work = scratch / "work"
         work.mkdir()
-        os.environ.update(kernel_environment(profile, threads, scratch))
+        os.environ.update(kernel_environment(profile, scratch))
         report = scratch / "record.json"
         output = scratch / f"{slug}.ipynb"
         watch = (
-            f"__import__('runpy').run_path({kernel_record.__file__!r})"
+            f"__import__('runpy').run_path({watcher.__file__!r})"
             f"['watch']({str(project.root)!r}, {str(report)!r})"
         )
-        started = time.perf_counter()
+        stopwatch = Stopwatch()
         try:
             papermill.execute_notebook(
                 str(project.notebook(slug)),
@@ -96,7 +96,7 @@ def run_chapter(project: Project, slug: str, profile: str, threads: int) -> None
             kept = project.failed(slug, profile)
             write_atomically(kept, nbformat.writes(graft(notebook, partial)))
             raise RuntimeError(f"{explain(error)}\nAs far as it got: {kept}") from None
-        seconds = time.perf_counter() - started
+        elapsed = stopwatch.stop()
         executed = nbformat.read(output, as_version=4)
         seen = read_json(report)
         if seen is None:
@@ -109,8 +109,10 @@ def run_chapter(project: Project, slug: str, profile: str, threads: int) -> None
         "files": seen["files"],
         "versions": installed_versions(seen["packages"]),
         "python": platform.python_version(),
-        "seconds": round(seconds, 1),
-        "threads": threads,
+        "arithmetic": seen["arithmetic"],
+        "seconds": round(elapsed.seconds, 1),
+        "cpu_seconds": round(elapsed.cpu_seconds, 1),
+        "others": round(elapsed.others, 3),
         "peak_bytes": seen["peak_bytes"],
         "slowest_cells": slowest_cells(executed),
     }
@@ -183,11 +185,11 @@ def _indented(text: str) -> str:
 
 
 def main() -> int:
-    """Run the chapter that the arguments name: root, slug, profile, threads."""
-    root, slug, profile, threads = sys.argv[1:]
+    """Run the chapter that the arguments name: root, slug, profile."""
+    root, slug, profile = sys.argv[1:]
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        run_chapter(Project(Path(root)), slug, profile, int(threads))
+        run_chapter(Project(Path(root)), slug, profile)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

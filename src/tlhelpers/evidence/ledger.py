@@ -434,7 +434,7 @@ def _read_entry(
         advice = f"Write {chapter:02d}-some-words in lower case, digits and hyphens."
         _fail(where, "id", entry.id, "does not fit this file", advice)
     if isinstance(entry.settled_by, Cited) and entry.settled_by.reference not in references:
-        advice = "Add it to the chapter's file there first."
+        advice = "Add it to the chapter's file there."
         key = entry.settled_by.reference
         _fail(where, "settled_by.reference", key, "is not in references/", advice)
     for key in entry.references:
@@ -462,12 +462,9 @@ def _read_references(folder: Path, chapter: int | None) -> dict[str, Reference]:
                     "Keep it with the first chapter that cites it."
                 )
             files[key] = file
-            references[str(key)] = _checked(
-                Reference,
-                values if isinstance(values, dict) else {},
-                f"{file}: entry {str(key)!r}",
-                key=str(key),
-            )
+            fields = values if isinstance(values, dict) else {}
+            where = f"{file}: entry {str(key)!r}"
+            references[str(key)] = _checked(Reference, fields, where, key=str(key))
     return references
 
 

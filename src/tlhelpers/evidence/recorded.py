@@ -11,20 +11,75 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from tlhelpers.metrics import Interval, mean_interval
+from tlhelpers.metrics import Interval, mean_interval, paired_interval
 
 SEED = "seed"
 
 
 class ResultsError(ValueError):
     """A recorded sweep that cannot be used: says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Right:
+    """Which test texts a method got right: what a sweep returns for a score that is their share.
+
+    Attributes
+    ----------
+    bits : array of bool of shape (T,)
+        One for each test text.
+    texts : str
+        Digest of the test texts, so that only scores on the same ones are paired.
+    """
+
+    bits: NDArray[np.bool_]
+    texts: str
+
+    @classmethod
+    def of(cls, right: ArrayLike, texts: Sequence[object]) -> Right:
+        """Note which of these texts were right.
+
+        Parameters
+        ----------
+        right : array of bool of shape (T,)
+            One for each text.
+        texts : sequence of T texts
+            Or of lists of words; what identifies them, in order.
+
+        Raises
+        ------
+        ValueError
+            If the lengths differ, or there is no text.
+        """
+        bits = np.asarray(right, dtype=bool)
+        if bits.shape != (len(texts),) or not len(texts):
+            raise ValueError(f"right has shape {bits.shape}; give one answer a text ({len(texts)})")
+        content = json.dumps(list(texts), ensure_ascii=False).encode()
+        return cls(bits, hashlib.sha256(content).hexdigest()[:16])
+
+    @property
+    def share(self) -> float:
+        """Share of the texts that were right."""
+        return float(self.bits.mean())
+
+    def stored(self) -> dict[str, str]:
+        """Return what stands in a sweep's file: the bits in hexadecimal, the first text first."""
+        return {"bits": np.packbits(self.bits).tobytes().hex(), "texts": self.texts}
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, str], count: int) -> Right:
+        """Read back what `stored` gave for ``count`` texts."""
+        packed = np.frombuffer(bytes.fromhex(stored["bits"]), dtype=np.uint8)
+        return cls(np.unpackbits(packed, count=count).astype(bool), stored["texts"])
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
@@ -44,9 +99,11 @@ class Recorded:
     points : one row a point: its parameters (``seed`` among them), its values, its seconds.
     parameters : names of the columns that were set.
     values : names of the columns that were measured.
-    meta : ``processor``, ``cores``, ``threads``, ``versions``, ``commit``, ``when`` of the latest
-        point, total ``seconds``, number of ``points``, ``seeds``, and ``environments``, all of
-        them if the sweep ran in more than one.
+    meta : ``processor``, ``cores``, ``threads``, ``precision``, ``versions``, ``commit``, ``when``
+        of the latest point, total ``seconds``, number of ``points``, ``seeds``, ``environments``,
+        all of them if the sweep ran in more than one, and ``stale``: why the points no longer hold,
+        or None.
+    rights : for values that are a share of test texts, which of them were right, a point each.
     """
 
     name: str
@@ -54,6 +111,7 @@ class Recorded:
     parameters: tuple[str, ...]
     values: tuple[str, ...]
     meta: Mapping[str, Any]
+    rights: Mapping[str, Sequence[Right | None]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Say what it holds and where it was measured."""
@@ -61,6 +119,7 @@ class Recorded:
             f"{self.name}: {self.meta['points']} points, seeds {self.meta['seeds']}, "
             f"{self.meta['seconds'] / 60:.0f} min on {self.meta['processor']}, "
             f"{self.meta['threads']} threads"
+            + (f". STALE: {self.meta['stale']['why']}" if self.meta.get("stale") else "")
         )
 
     def select(self, where: Mapping[str, object]) -> pd.DataFrame:
@@ -126,6 +185,82 @@ class Recorded:
             record |= {"mean": interval.mean, "low": interval.low, "high": interval.high}
             records.append(record | {"seeds": interval.n})
         return pd.DataFrame(records)
+
+    def right(
+        self, value: str, where: Mapping[str, object] | None = None
+    ) -> tuple[list[int], NDArray[np.bool_], str]:
+        """Return which test texts were right.
+
+        Parameters
+        ----------
+        value : str
+            A value that is a share of test texts, such as ``"accuracy"``.
+        where : mapping
+            Parameters that leave one point a seed.
+
+        Returns
+        -------
+        seeds : list of S int
+            The seed of each row.
+        bits : array of bool of shape (S, T)
+            A row a seed, a column a test text.
+        texts : str
+            Digest of the test texts.
+
+        Raises
+        ------
+        ResultsError
+            If this was not recorded for each of the points, or their test texts differ.
+        """
+        rows = self.select(where or {})
+        self._one_value_per_seed(rows, value)
+        found = [(self.rights.get(value) or [None] * len(self.points))[row] for row in rows.index]
+        kept = [one for one in found if one is not None]
+        if len(kept) < len(found):
+            raise ResultsError(
+                f"{self.name}: which texts were right is not recorded for {value!r}. Let run() "
+                "return Right.of(predictions == labels, texts), and record the sweep again."
+            )
+        if len({one.texts for one in kept}) > 1:
+            raise ResultsError(f"{self.name}: these points were tested on different texts.")
+        return list(rows[SEED]), np.stack([one.bits for one in kept]), kept[0].texts
+
+    def difference(
+        self, value: str, where: Mapping[str, object], minus: Mapping[str, object]
+    ) -> Interval:
+        """Compare two settings in pairs, seed by seed and text by text.
+
+        Parameters
+        ----------
+        value : str
+            A value that is a share of test texts.
+        where : mapping
+            Parameters that leave one point a seed.
+        minus : mapping
+            Parameters to change in ``where`` for the points to subtract.
+
+        Returns
+        -------
+        Interval
+            Mean difference, with an interval that covers seeds and test texts.
+
+        Raises
+        ------
+        ResultsError
+            If the two share no seed, or were tested on different texts.
+        """
+        seeds, one, texts = self.right(value, where)
+        others, other, other_texts = self.right(value, {**where, **minus})
+        if texts != other_texts:
+            raise ResultsError(f"{self.name}: {dict(minus)} was tested on other texts.")
+        both = sorted(set(seeds) & set(others))
+        if not both:
+            raise ResultsError(f"{self.name}: no seed was measured in both settings.")
+        first, second = (
+            bits[[which.index(seed) for seed in both]].astype(float)
+            for which, bits in ((seeds, one), (others, other))
+        )
+        return paired_interval(first - second)
 
     def statistic(
         self,
@@ -226,5 +361,16 @@ def _read(path: Path, modified: int) -> Recorded:
         "points": len(points),
         "seeds": len({point["parameters"][SEED] for point in points}),
         "environments": environments,
+        "stale": content.get("stale"),
     }
-    return Recorded(path.stem, pd.DataFrame(rows), parameters, values, meta)
+    tests = content.get("test_sets", {})
+    rights = {
+        value: [
+            Right.from_stored(stored, tests[stored["texts"]])
+            if (stored := point.get("right", {}).get(value))
+            else None
+            for point in points
+        ]
+        for value in dict.fromkeys(name for point in points for name in point.get("right", {}))
+    }
+    return Recorded(path.stem, pd.DataFrame(rows), parameters, values, meta, rights)

@@ -1,10 +1,12 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tlhelpers.evidence.recorded import Recorded, ResultsError, read_content, recorded
-from tools.sweep import RESULTS, limit_minutes, two_core_minutes, write_content
+from tlhelpers.evidence.recorded import Recorded, ResultsError, Right, read_content, recorded
+from tools.sweep.plan import RESULTS, limit_minutes
+from tools.sweep.record import two_core_minutes, write_content
 
 POINTS = [
     {
@@ -96,6 +98,63 @@ def test_an_edited_file_is_read_anew(folder, sweep):
     content["points"] = content["points"][:5]
     write_content(folder / "10-x.json", content)
     assert len(recorded("10-x", folder).points) == 5
+
+
+def of_texts(bits, texts=("a", "b", "c", "d")):
+    return Right.of(bits, texts)
+
+
+def test_which_texts_were_right_survives_storage():
+    bits = np.random.default_rng(0).random(1_003) < 0.7
+    right = Right.of(bits, [str(number) for number in range(1_003)])
+    again = Right.from_stored(right.stored(), 1_003)
+    assert (again.bits == bits).all() and again.texts == right.texts
+    assert right.share == bits.mean()
+
+
+def test_the_digest_of_the_texts_knows_their_order():
+    assert of_texts([1, 1, 0, 0]).texts != of_texts([1, 1, 0, 0], ("b", "a", "c", "d")).texts
+    with pytest.raises(ValueError, match=r"one answer a text \(4\)"):
+        of_texts([1, 0])
+
+
+@pytest.fixture
+def paired(tmp_path) -> Recorded:
+    """Two methods, three seeds, four texts; the second was tested on others with 2,000 labels."""
+    points, sets = [], {}
+    for method, labels, bits, texts in [
+        ("frozen", 100, [1, 0, 0, 0], "abcd"),
+        ("full", 100, [1, 1, 0, 0], "abcd"),
+        ("full", 2000, [1, 1, 1, 0], "abce"),
+        ("mean", 100, None, "abcd"),
+    ]:
+        for seed in range(3):
+            parameters = {"method": method, "labels": labels, "seed": seed}
+            point = {"parameters": parameters, "values": {"accuracy": 0.5}, "seconds": 1.0}
+            points.append(point | {"environment": 0})
+            if bits:
+                right = of_texts(bits, tuple(texts))
+                sets[right.texts] = 4
+                points[-1]["right"] = {"accuracy": right.stored()}
+    content = {"sweep": "10-p", "code": "c", "environments": [HERE], "points": points}
+    write_content(tmp_path / "10-p.json", content | {"test_sets": sets})
+    return recorded("10-p", tmp_path)
+
+
+def test_methods_are_compared_text_by_text(paired):
+    where = {"method": "full", "labels": 100}
+    interval = paired.difference("accuracy", where, {"method": "frozen"})
+    assert interval.mean == 0.25 and interval.n == 3
+    assert interval.low < 0 < interval.high, "one text in four is little evidence"
+    seeds, bits, _ = paired.right("accuracy", where)
+    assert seeds == [0, 1, 2] and bits.tolist() == [[True, True, False, False]] * 3
+
+
+def test_scores_on_other_texts_are_not_paired(paired):
+    with pytest.raises(ResultsError, match="tested on other texts"):
+        paired.difference("accuracy", {"method": "full", "labels": 100}, {"labels": 2000})
+    with pytest.raises(ResultsError, match="is not recorded for 'accuracy'"):
+        paired.difference("accuracy", {"method": "full", "labels": 100}, {"method": "mean"})
 
 
 # The recorded sweeps of the book ---------------------------------------------------------------

@@ -65,7 +65,7 @@ def ran(tmp_path_factory):
         "# A page",
         PARAMETERS,
         f"import sys; sys.path.insert(0, {str(project.root / 'src')!r})",
-        "import demo_helpers, numpy, os",
+        "import demo_helpers, numpy, os, torch",
         f"print(open({str(results / 'demo.json')!r}).read())",
         "print(profile, os.environ['TL_STATIC'], os.environ['OMP_NUM_THREADS'], os.listdir())",
     )
@@ -74,8 +74,7 @@ def ran(tmp_path_factory):
 
 
 def test_the_chapter_gets_the_profile_and_an_empty_folder(ran):
-    cores = execute.usable_cores()
-    assert outputs(ran)[-1] == f"tiny 1 {cores} []\n"
+    assert outputs(ran)[-1] == "tiny 1 1 []\n"
 
 
 def test_no_trace_of_the_machinery_is_left_in_the_notebook(ran):
@@ -141,6 +140,36 @@ def test_another_version_of_a_library_makes_it_stale(ran, monkeypatch):
     assert freshness.why_stale(ran, "10-demo", "tiny").startswith("numpy ")
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "reason"),
+    [
+        ("precision", "bf16", "precision bf16 became fp32"),
+        ("threads", 2, "threads 2 became 1"),
+        ("instructions", "another", None),
+    ],
+)
+def test_another_precision_or_number_of_threads_makes_it_stale(ran, name, before, reason):
+    path = ran.run_record("10-demo", "tiny")
+    kept = path.read_text()
+    record = json.loads(kept)
+    assert record["arithmetic"]["threads"] == 1
+    try:
+        path.write_text(json.dumps(record | {"arithmetic": record["arithmetic"] | {name: before}}))
+        assert freshness.why_stale(ran, "10-demo", "tiny") == reason
+    finally:
+        path.write_text(kept)
+
+
+@pytest.mark.slow
+def test_a_file_edited_while_its_cell_runs_makes_the_page_stale(project):
+    read = project.root / "book" / "results" / "demo.json"
+    read.parent.mkdir(parents=True)
+    read.write_text("1")
+    write_chapter(project, f"p = {str(read)!r}; print(open(p).read()); open(p, 'w').write('2')")
+    assert execute.main([], project) == 0
+    assert freshness.why_stale(project, "10-demo", "tiny") == "book/results/demo.json changed"
+
+
 def test_edited_prose_reaches_the_page_without_a_run(ran):
     path = ran.notebook("10-demo")
     before = path.read_text()
@@ -171,14 +200,18 @@ def test_the_limits_of_a_page_are_judged_by_its_record(ran, capsys):
     before = path.read_text()
     record = json.loads(before)
     try:
-        path.write_text(json.dumps(record | {"seconds": 200, "threads": 1}))
+        path.write_text(json.dumps(record | {"seconds": 239}))
         assert execute.limits_broken(ran, "10-demo", "tiny") == []
-        path.write_text(json.dumps(record | {"seconds": 200, "threads": 2, "peak_bytes": 3e9}))
+        path.write_text(json.dumps(record | {"seconds": 250, "others": 0.05, "peak_bytes": 3e9}))
         slow, large = execute.limits_broken(ran, "10-demo", "tiny")
-        assert "the limit is 120 s" in slow
-        assert "3.00 GB" in large
-        assert execute.main([], ran) == 0
-        assert execute.main(["--enforce-limits"], ran) == 1
+        assert "the limit is 240 s" in slow.what and slow.counts
+        assert "3.00 GB" in large.what and large.counts
+        assert execute.main([], ran) == 1
+        path.write_text(json.dumps(record | {"seconds": 250, "others": 0.3}))
+        (slow,) = execute.limits_broken(ran, "10-demo", "tiny")
+        assert "Other work took 30%" in slow.what and not slow.counts
+        assert execute.main([], ran) == 0, "on a busy machine it is reported, no failure"
+        assert "OVER THE LIMIT (reported only" in capsys.readouterr().err
     finally:
         path.write_text(before)
 
@@ -211,20 +244,11 @@ def test_a_warning_of_a_coming_break_fails_the_page(project, category, fails):
     assert execute.main([], project) == int(fails)
 
 
-@pytest.mark.slow
-def test_side_by_side_each_chapter_gets_its_share_of_the_cores(project, monkeypatch):
-    monkeypatch.setattr(execute, "usable_cores", lambda: 4)
-    for slug in ("01-one", "02-two"):
-        write_chapter(project, "import os; print(os.environ['OMP_NUM_THREADS'])", slug=slug)
-    assert execute.main(["--jobs", "2"], project) == 0
-    assert outputs(project, "01-one") == outputs(project, "02-two") == ["2\n"]
-
-
 def test_the_heaviest_chapter_goes_first_and_an_unknown_one_before_it(project):
-    for slug, seconds, threads in [("01-light", 9, 1), ("02-heavy", 6, 2)]:
+    for slug, seconds in [("01-light", 6), ("02-heavy", 9)]:
         path = project.run_record(slug, "tiny")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"seconds": seconds, "threads": threads}))
+        path.write_text(json.dumps({"seconds": seconds}))
     order = execute.heaviest_first(project, ["01-light", "02-heavy", "03-new"], "tiny")
     assert order == ["03-new", "02-heavy", "01-light"]
 
@@ -245,7 +269,7 @@ def test_outputs_are_not_put_on_a_cell_that_changed():
 def test_stopping_leaves_no_kernel_behind(project, sent):
     write_chapter(project, "print('started', flush=True)\nwhile True: pass")
     code = (
-        "import signal, sys; from pathlib import Path; from tools import execute; "
+        "import signal, sys; from pathlib import Path; from tools.execution import execute; "
         "from tools.project import Project; "
         # A shell starts background jobs with Ctrl-C ignored, and these tests may run in one.
         "signal.signal(signal.SIGINT, signal.default_int_handler); "

@@ -1,37 +1,15 @@
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.tools.sweep.conftest import runs
 from tlhelpers.evidence.recorded import ResultsError, read_content, recorded
-from tools import sweep
-from tools.sweep import SWEEPS, SweepError, run_sweep, sample
+from tools.sweep import plan
+from tools.sweep.plan import SweepError
+from tools.sweep.record import run_sweep, state, why_due, write_content
+from tools.sweep.sample import sample
 
-SWEEP = '''"""Doubles a number."""
-
-
-def points():
-    return [{"x": x, "seed": seed} for x in (1, 2) for seed in range(3)]
-
-
-def run(point):
-    with open(LOG, "a") as log:
-        log.write("+")
-    return {"y": 2.0 * point["x"] + 0.1 * point["seed"], "seconds_fit": 5.0}
-'''
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "07-doubling.py"
-    log = tmp_path / "log"
-    log.write_text("")
-    path.write_text(SWEEP.replace("LOG", repr(str(log))))
-    return path
-
-
-def runs(path: Path) -> int:
-    return len((path.parent / "log").read_text())
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def test_every_point_is_measured_once_and_recorded(path, tmp_path):
@@ -61,15 +39,15 @@ def test_a_stopped_sweep_keeps_its_points_and_goes_on(path, tmp_path):
     assert len(content["points"]) == 3
     # Same code again, as after a power cut.
     content["code"] = _hash_of(path, whole)
-    sweep.write_content(tmp_path / "07-doubling.json", content)
+    write_content(tmp_path / "07-doubling.json", content)
     run_sweep(path, tmp_path)
     assert runs(path) == 3 + 1 + 3
     assert len(recorded("07-doubling", tmp_path).points) == 6
 
 
-def _hash_of(path: Path, text: str) -> str:
+def _hash_of(path, text):
     path.write_text(text)
-    return sweep.code_hash(path)
+    return plan.code_hash(path)
 
 
 def test_time_can_be_limited(path, tmp_path):
@@ -118,31 +96,64 @@ def test_an_edited_record_is_not_continued(path, tmp_path):
         run_sweep(path, tmp_path)
 
 
-def test_a_sampled_point_agrees_with_its_record(path, tmp_path):
+def test_what_a_point_computed_with_is_recorded(path, tmp_path):
     run_sweep(path, tmp_path)
-    again = sample(path, tmp_path, choice=1)
-    assert again.agrees
-    assert set(again.values) == {"y"}, "times are not compared"
-    assert runs(path) == 7
+    (where,) = read_content(tmp_path / "07-doubling.json")["environments"]
+    assert (where["device"], where["precision"], where["threads"]) == ("cpu", "fp32", 1)
+    assert where["instructions"]
 
 
-def test_a_sampled_point_that_drifts_is_found(path, tmp_path):
+RIGHT = """return {"accuracy": Right.of([1, 1, 0, point["x"] == 2], "abcd"), "y": 1.0}
+"""
+
+
+def test_which_texts_were_right_is_stored_and_read_back(path, tmp_path):
+    text = path.read_text()
+    path.write_text(text[: text.index('return {"y"')] + RIGHT)
+    run_sweep(path, tmp_path)
+    content = read_content(tmp_path / "07-doubling.json")
+    first = content["points"][0]
+    assert first["values"] == {"accuracy": 0.5, "y": 1.0}
+    assert first["right"]["accuracy"]["bits"] == "c0", "1100, filled up to a byte"
+    assert content["test_sets"] == {first["right"]["accuracy"]["texts"]: 4}
+    difference = recorded("07-doubling", tmp_path).difference("accuracy", {"x": 2}, {"x": 1})
+    assert difference.mean == 0.25
+
+
+def test_a_sweep_holds_until_what_it_was_measured_with_changes(path, tmp_path):
+    run_sweep(path, tmp_path)
+    content = read_content(tmp_path / "07-doubling.json")
+    assert why_due(content) is None and state(content) == "holds"
+    stamp = content["stamp"]
+    for change, reason in [
+        ({"files": {"README.md": "another"}}, "README.md changed"),
+        ({"precision": "bf16"}, "precision bf16 became fp32"),
+        ({"threads": 2}, "threads 2 became 1"),
+        ({"versions": {"torch": "1.0"}}, "versions"),
+    ]:
+        assert reason in why_due({**content, "stamp": stamp | change})
+    del content["stamp"]
+    assert "no stamp" in why_due(content)
+
+
+def test_due_points_stay_but_get_no_company(path, tmp_path):
     run_sweep(path, tmp_path)
     target = tmp_path / "07-doubling.json"
     content = read_content(target)
-    for point in content["points"]:
-        point["values"]["y"] += 1
-    sweep.write_content(target, content)
-    again = sample(path, tmp_path, choice=1)
-    assert not again.agrees
-    assert "DIFFERS" in str(again)
+    content["stamp"]["files"] = {"README.md": "another"}
+    write_content(target, content)
+    assert run_sweep(path, tmp_path) == 0, "nothing is missing"
+    path.write_text(path.read_text().replace("range(3)", "range(4)"))
+    with pytest.raises(SweepError, match=r"is due: README.md changed.*SAMPLE=1"):
+        run_sweep(path, tmp_path)
+    assert runs(path) == 6
 
 
-def test_the_sweeps_own_tolerance_counts(path, tmp_path):
-    path.write_text(path.read_text() + '\nTOLERANCE = {"y": 0.5}\n')
+def test_points_of_unknown_precision_are_counted(path, tmp_path):
     run_sweep(path, tmp_path)
-    again = sample(path, tmp_path, choice=1)
-    assert again.values["y"][2] == 0.5
+    content = read_content(tmp_path / "07-doubling.json")
+    content["environments"][0]["precision"] = "unknown"
+    assert state(content) == "holds; precision unknown of 6 points"
 
 
 @pytest.mark.parametrize(
@@ -161,54 +172,10 @@ def test_a_bad_sweep_says_what_to_mend(path, tmp_path, change, message):
 
 
 def test_sweeps_are_found_by_chapter_and_by_name(path):
-    assert sweep.find_sweeps(["7"], path.parent) == [path]
-    assert sweep.find_sweeps(["07-doubling"], path.parent) == [path]
+    assert plan.find_sweeps(["7"], path.parent) == [path]
+    assert plan.find_sweeps(["07-doubling"], path.parent) == [path]
     with pytest.raises(SweepError, match="There are: 07-doubling"):
-        sweep.find_sweeps(["8"], path.parent)
-
-
-# The sweeps of the book ------------------------------------------------------------------------
-
-FOUND = sweep.find_sweeps([])
-
-
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
-def test_recorded_points_are_those_of_the_present_code(path):
-    target = sweep.RESULTS / f"{path.stem}.json"
-    assert target.exists(), f"record it: python -m tools.sweep {path.stem}"
-    content = read_content(target)
-    assert content["code"] == sweep.code_hash(path), (
-        f"{path.name} has changed: python -m tools.sweep {path.stem} --fresh"
-    )
-    planned = {sweep.point_key(p) for p in sweep.planned_points(sweep.load_sweep(path), path)}
-    assert {sweep.point_key(entry["parameters"]) for entry in content["points"]} == planned
-
-
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
-def test_chosen_settings_are_those_that_did_best_on_validation(path):
-    chosen = getattr(sweep.load_sweep(path), "CHOSEN", {})
-    if not chosen:
-        pytest.skip("this sweep chooses no setting")
-    tuning = recorded(path.stem).select({"stage": "tune"})
-    for method, rate in chosen.items():
-        rows = tuning[tuning["method"] == method]
-        assert not rows.empty, f"{path.name}: nothing recorded that chooses for {method!r}"
-        best = rows.groupby("learning_rate")["validation_accuracy"].mean().idxmax()
-        assert rate == best, f"{path.name}: CHOSEN[{method!r}] is {rate}, the best was {best}"
-
-
-@pytest.mark.slow
-@pytest.mark.real_assets
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
-def test_a_sampled_point_of_each_sweep_is_measured_again(path, monkeypatch):
-    monkeypatch.setenv("TL_PROFILE", "tiny")
-    again = sample(path)
-    assert again.agrees, str(again)
-
-
-def test_every_result_has_its_sweep():
-    names = {path.stem for path in sweep.RESULTS.glob("*.json")}
-    assert names <= {path.stem for path in SWEEPS.glob("*.py")}
+        plan.find_sweeps(["8"], path.parent)
 
 
 def test_stored_json_has_one_point_a_line(path, tmp_path):

@@ -1,0 +1,57 @@
+"""The recorded sweeps of the book."""
+
+import pytest
+
+from tlhelpers.evidence.recorded import read_content, recorded
+from tools.sweep.plan import (
+    RESULTS,
+    SWEEPS,
+    code_hash,
+    find_sweeps,
+    load_sweep,
+    planned_points,
+    point_key,
+)
+from tools.sweep.sample import sample
+
+FOUND = find_sweeps([])
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_recorded_points_are_those_of_the_present_code(path):
+    target = RESULTS / f"{path.stem}.json"
+    assert target.exists(), f"record it: python -m tools.sweep {path.stem}"
+    content = read_content(target)
+    assert content["code"] == code_hash(path), (
+        f"{path.name} has changed: python -m tools.sweep {path.stem} --fresh"
+    )
+    assert "stale" not in content, content["stale"]["why"]
+    planned = {point_key(p) for p in planned_points(load_sweep(path), path)}
+    assert {point_key(entry["parameters"]) for entry in content["points"]} == planned
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_chosen_settings_are_those_that_did_best_on_validation(path):
+    chosen = getattr(load_sweep(path), "CHOSEN", {})
+    if not chosen:
+        pytest.skip("this sweep chooses no setting")
+    tuning = recorded(path.stem).select({"stage": "tune"})
+    for method, rate in chosen.items():
+        rows = tuning[tuning["method"] == method]
+        assert not rows.empty, f"{path.name}: nothing recorded that chooses for {method!r}"
+        best = rows.groupby("learning_rate")["validation_accuracy"].mean().idxmax()
+        assert rate == best, f"{path.name}: CHOSEN[{method!r}] is {rate}, the best was {best}"
+
+
+@pytest.mark.slow
+@pytest.mark.real_assets
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_a_sampled_point_of_each_sweep_is_measured_again(path, monkeypatch):
+    monkeypatch.setenv("TL_PROFILE", "tiny")
+    again = sample(path)
+    assert again.agrees, str(again)
+
+
+def test_every_result_has_its_sweep():
+    names = {path.stem for path in RESULTS.glob("*.json")}
+    assert names <= {path.stem for path in SWEEPS.glob("*.py")}

@@ -1,0 +1,1 @@
+"""Sweeps: experiments over seeds, recorded point by point."""
