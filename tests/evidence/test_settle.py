@@ -6,7 +6,7 @@ from tests.evidence.small_ledger import GOOD, write
 from tlhelpers.evidence.ledger import load_ledger
 from tlhelpers.evidence.recorded import ResultsError
 from tlhelpers.evidence.settle import settle
-from tools.sweep import write_content
+from tools.sweep.record import write_content
 
 
 def test_a_good_entry_is_settled(folder):

@@ -30,7 +30,7 @@ NUMERIC_TESTS = (
     "tests/test_strategies.py",
     "tests/test_first_token.py",
     "tests/test_baselines.py",
-    "tests/test_lora.py",
+    "tests/subjects/test_lora.py",
     "tests/test_probing.py",
     "tests/test_multilingual.py",
     "tests/test_models.py",

@@ -7,7 +7,7 @@ import pytest
 from tlhelpers.evidence.ledger import load_ledger
 from tools.project import UserError
 from tools.site.ledger_pages import claims_page, escape, settle_all, write_pages
-from tools.sweep import write_content
+from tools.sweep.record import write_content
 
 LEDGER = """
 - id: 08-size
