@@ -6,7 +6,7 @@ import pytest
 
 from tlhelpers.evidence.ledger import load_ledger
 from tools.project import UserError
-from tools.site.ledger_pages import SLUGS, claims_page, escape, settle_all, write_pages
+from tools.site.ledger_pages import claims_page, escape, settle_all, write_pages
 from tools.sweep.record import write_content
 
 LEDGER = """
@@ -132,9 +132,3 @@ def test_an_empty_ledger_has_pages_too(tmp_path):
     (tmp_path / "claims").mkdir()
     ledger = load_ledger(tmp_path / "claims")
     assert "| all | | 0 |" in claims_page(ledger, {}, {})
-
-
-def test_slugs_are_those_of_the_ledgers_files():
-    names = {path.stem for path in load_ledger().folder.glob("[0-9][0-9]-*.yaml")}
-    assert names <= set(SLUGS)
-    assert [slug[:2] for slug in SLUGS] == [f"{n:02d}" for n in range(1, 21)]
