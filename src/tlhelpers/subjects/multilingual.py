@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTok
 
 from tlhelpers.metrics import Interval
 from tlhelpers.pretrained.models import Loaded
-from tlhelpers.vectors import pool
+from tlhelpers.vectors import hidden_states, text_vectors
 
 
 class Language(NamedTuple):
@@ -241,7 +241,6 @@ def _renumber(part: Any, new_ids: dict[int, int]) -> None:  # noqa: ANN401 -- JS
 # --------------------------------------------------------------------------------------------
 
 
-@torch.inference_mode()
 def layer_vectors(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -272,25 +271,11 @@ def layer_vectors(
     ValueError
         If there is no text.
     """
-    model.eval()
-    shortest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    vectors: NDArray[np.float32] | None = None
-    for start in range(0, len(texts), batch_size):
-        rows = shortest_first[start : start + batch_size]
-        batch = tokenizer(
-            [texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt"
-        ).to(model.device)
-        hidden = model(**batch, output_hidden_states=True).hidden_states  # L + 1 of (B, T, C)
-        if vectors is None:
-            vectors = np.empty((len(hidden), len(texts), hidden[0].shape[-1]), dtype=np.float32)
-        for layer, states in enumerate(hidden):
-            vectors[layer, rows] = pool(states, batch["attention_mask"], "mean").float().cpu()
-    if vectors is None:
+    if not len(texts):
         raise ValueError("layer_vectors needs a list of texts with at least one text")
-    return vectors
+    return text_vectors(model, tokenizer, texts, layers="all", batch_size=batch_size)
 
 
-@torch.inference_mode()
 def word_vectors(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -322,24 +307,24 @@ def word_vectors(
     ValueError
         If a word has no piece.
     """
-    model.eval()
     before = prefix.split()
-    vectors = []
-    for start in range(0, len(words), batch_size):
-        texts = [[*before, *text] for text in words[start : start + batch_size]]
-        batch = tokenizer(texts, is_split_into_words=True, padding=True, return_tensors="pt")
-        hidden = model(**batch.to(model.device)).last_hidden_state  # (B, T, C)
-        for row, text in enumerate(texts):
-            place_of_word: dict[int, int] = {}
-            for place, word in enumerate(batch.word_ids(row)):
+    texts = [[*before, *text] for text in words]
+    vectors: dict[int, NDArray[np.float32]] = {}
+    for rows, (hidden,), tokens in hidden_states(
+        model, tokenizer, texts, layers="last", batch_size=batch_size, truncation=False
+    ):
+        for place, row in enumerate(rows):
+            text = texts[row]
+            first_piece: dict[int, int] = {}
+            for position, word in enumerate(tokens.word_ids(place)):
                 if word is not None:
-                    place_of_word.setdefault(word, place)
-            lost = [text[i] for i in range(len(before), len(text)) if i not in place_of_word]
+                    first_piece.setdefault(word, position)
+            lost = [text[i] for i in range(len(before), len(text)) if i not in first_piece]
             if lost:
                 raise ValueError(f"no piece for the words {lost} of {text}: drop them")
-            places = [place_of_word[i] for i in range(len(before), len(text))]
-            vectors.append(hidden[row][places].float().cpu().numpy())
-    return vectors
+            places = [first_piece[i] for i in range(len(before), len(text))]
+            vectors[row] = hidden[place][places].float().cpu().numpy()  # (words, C)
+    return [vectors[row] for row in range(len(texts))]
 
 
 def cosine_similarity(

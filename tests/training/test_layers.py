@@ -10,6 +10,7 @@ from tlhelpers.training.layers import (
     parameter_groups,
     trained_parameters,
     unfreeze,
+    unfreeze_in_turn,
     unfrozen_groups,
 )
 
@@ -107,3 +108,15 @@ def test_groups_train_in_an_optimiser_of_torch():
     model = tiny_classifier()
     optimizer = torch.optim.AdamW(parameter_groups(model, 1e-3, layer_decay=0.9))
     assert sum(len(g["params"]) for g in optimizer.param_groups) == len(list(model.parameters()))
+
+
+def test_layers_are_unfrozen_when_it_is_their_turn_and_only_then():
+    model = tiny_classifier()
+    names = {p: name for name, p in model.named_parameters()}
+    groups = layer_groups(model)
+    assert unfreeze_in_turn(names, groups, epoch=0, unfreeze_every=1)
+    assert {name for p, name in names.items() if p.requires_grad} == set(groups["head"])
+    assert not unfreeze_in_turn(names, groups, epoch=0.5, unfreeze_every=1)
+    assert unfreeze_in_turn(names, groups, epoch=1, unfreeze_every=1)
+    trained = {name for p, name in names.items() if p.requires_grad}
+    assert trained == {*groups["head"], *groups["layer 1"]}

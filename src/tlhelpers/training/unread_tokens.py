@@ -1,4 +1,4 @@
-"""Leave out what no one reads: a BERT classifier's last layer, at all tokens but the first."""
+"""A speed-up: do not compute, in a BERT classifier's last layer, the tokens that no one reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ READ_THE_FIRST_TOKEN = {"bert", "camembert", "distilbert", "electra", "roberta",
 
 
 @contextmanager
-def first_token_only(model: nn.Module) -> Iterator[bool]:
+def skip_unread_tokens(model: nn.Module, *, enabled: bool = True) -> Iterator[bool]:
     """Compute a classifier's last layer, from its attention's output on, at the first token alone.
 
     Keys and values still come from all tokens, so logits and gradients are those of the whole
@@ -26,6 +26,8 @@ def first_token_only(model: nn.Module) -> Iterator[bool]:
     model : nn.Module
         Any model; nothing happens unless it is a sequence classifier of a family that is known to
         read the first token only, and nothing else is asked of it.
+    enabled : bool
+        False where something else than logits may be looked at, such as by an own loss.
 
     Yields
     ------
@@ -35,7 +37,8 @@ def first_token_only(model: nn.Module) -> Iterator[bool]:
     handle = None
     config: Any = getattr(model, "config", None)
     if (
-        type(model).__name__.endswith("ForSequenceClassification")
+        enabled
+        and type(model).__name__.endswith("ForSequenceClassification")
         and config.model_type in READ_THE_FIRST_TOKEN
         and not (config.output_hidden_states or config.output_attentions)
         and not getattr(config, "chunk_size_feed_forward", 0)

@@ -3,7 +3,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForMaskedLM
 
 from tests.tiny_models import bert_config, tiny_classifier, tiny_tagger
-from tlhelpers.training.first_token import READ_THE_FIRST_TOKEN, first_token_only
+from tlhelpers.training.unread_tokens import READ_THE_FIRST_TOKEN, skip_unread_tokens
 
 SMALL = {
     "vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -36,7 +36,7 @@ def test_logits_and_gradients_are_those_of_the_whole_computation(kind, attention
     whole.loss.backward()
     wanted = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    with first_token_only(model) as active:
+    with skip_unread_tokens(model) as active:
         assert active
         part = model(**batch())
         part.loss.backward()
@@ -52,7 +52,7 @@ def test_the_last_feed_forward_sees_one_token_and_only_meanwhile():
     model, seen = tiny_classifier(), []
     last = model.bert.encoder.layer[-1].intermediate
     last.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[1]))
-    with first_token_only(model):
+    with skip_unread_tokens(model):
         model(input_ids=batch()["input_ids"] % 22)
     model(input_ids=batch()["input_ids"] % 22)
     assert seen == [1, 9]
@@ -70,13 +70,13 @@ def test_the_last_feed_forward_sees_one_token_and_only_meanwhile():
     ],
 )
 def test_nothing_is_left_out_where_it_is_read(make):
-    with first_token_only(make()) as active:
+    with skip_unread_tokens(make()) as active:
         assert not active
 
 
 def test_it_works_with_checkpointed_activations():
     model = tiny_classifier(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train()
     model.activation_checkpointing_enable()
-    with first_token_only(model):
+    with skip_unread_tokens(model):
         model(input_ids=batch()["input_ids"] % 22, labels=batch()["labels"]).loss.backward()
     assert all(p.grad is not None for p in model.bert.encoder.parameters())

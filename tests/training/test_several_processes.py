@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from tests.tiny_models import reviews, tiny_classifier, tiny_tokenizer
-from tlhelpers.training.fit import fit, predict
+from tests.training.runs import NO_DROPOUT
+from tlhelpers.training.fit import fit
+from tlhelpers.training.prediction import predict
 
-ROOT = Path(__file__).parents[1]
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+ROOT = Path(__file__).parents[2]
 # 61 examples: the last update is odd, and one process has nothing to do in some of its passes.
 HOW = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 12, "progress": False}
 
@@ -23,10 +24,11 @@ SCRIPT = """
     import json, os, sys, time
     from safetensors.torch import save_file
     from transformers import DataCollatorForLanguageModeling
-    from tests.test_several_processes import HOW, NO_DROPOUT
+    from tests.training.test_several_processes import HOW, NO_DROPOUT
     from tests.tiny_models import *
-    from tlhelpers.training.fit import fit as training
-    from tlhelpers.training.fit import fit, predict
+    from tlhelpers.training import best_weights
+    from tlhelpers.training.fit import fit
+    from tlhelpers.training.prediction import predict
 
     folder, tokenizer, rank = sys.argv[1], tiny_tokenizer(), os.environ["RANK"]
     how = dict(
@@ -35,11 +37,11 @@ SCRIPT = """
         gradual=dict(unfreeze_every=0.5),
         stored=dict(output_dir=folder + "/run", checkpoint_every=2),
     )
-    load_file = training.load_file
+    load_file = best_weights.load_file
     def load_late(path):  # a process that is slow to read must still find the best weights
         time.sleep(int(rank))
         return load_file(path)
-    training.load_file = load_late
+    best_weights.load_file = load_late
     for name, options in how.items():
         model = tiny_classifier(**NO_DROPOUT)
         result = fit(
@@ -67,11 +69,12 @@ def folder(tmp_path_factory):
     # `accelerate launch` starts processes through torch's own launcher, but only on GPUs: for
     # processors it wants MPI. So the test calls that launcher itself.
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [*command, script, folder],
         capture_output=True,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(path)},
         timeout=500,
     )
     said = [line for line in done.stderr.splitlines() if not line.startswith("[rank0]")]
