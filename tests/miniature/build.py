@@ -72,7 +72,7 @@ def _fill(folder: Path) -> None:
 def _key() -> str:
     """Digest what the miniature depends on: its sources, the tables, the libraries' versions."""
     digest = hashlib.sha256()
-    tables = [PACKAGE / "profiles.py", PACKAGE / "architectures.py"]
+    tables = [*sorted((PACKAGE / "roles").rglob("*.yaml")), PACKAGE / "pretrained/published.py"]
     for path in [*sorted(HERE.glob("*.py")), *tables]:
         digest.update(path.read_bytes())
     for library in ("torch", "transformers", "tokenizers", "datasets"):
