@@ -11,7 +11,8 @@ import pytest
 import tlhelpers
 from tlhelpers import cli
 from tlhelpers.assets import fetching as assets
-from tlhelpers.assets.fetching import ASSETS, AssetError
+from tlhelpers.assets.fetching import AssetError
+from tlhelpers.assets.table import asset, names
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def test_help_does_not_wait_for_heavy_libraries():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     loaded = set(done.stdout.split())
     assert "tlhelpers.assets.fetching" in loaded
-    assert not loaded & {"torch", "transformers", "numpy", "requests", "pypi_simple"}
+    assert not loaded & {"torch", "transformers", "numpy", "requests", "pypi_simple", "pydantic"}
 
 
 def test_help_comes_at_once():
@@ -85,7 +86,7 @@ def test_a_wrong_usage_returns_2_and_shows_the_right_one(arguments):
 def test_a_failure_returns_1_with_a_message_and_no_traceback():
     done = tl("assets", "fetch", "nonsense")
     assert done.returncode == 1
-    assert done.stderr.startswith("tl: There is no asset nonsense. Choose from: encoder,")
+    assert done.stderr.startswith("tl: There is no asset nonsense. Choose from: analogies,")
     assert "Traceback" not in done.stderr
 
 
@@ -95,17 +96,17 @@ def test_a_failure_returns_1_with_a_message_and_no_traceback():
 def test_list_shows_size_licence_origin_and_what_is_fetched(fetched, capsys):
     assert cli.main(["assets", "list"]) == 0
     _, *rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == list(ASSETS)
+    assert [row.split()[0] for row in rows] == names()
     table = {row.split()[0]: row.split() for row in rows}
     assert table["sentiment"][1:4] == ["2.4", "yes", "MIT"]
     assert table["encoder"][1:4] == ["83.5", "no", "Apache-2.0"]
-    assert [row.split()[-1] for row in rows] == [asset.origin for asset in ASSETS.values()]
+    assert [row.split()[-1] for row in rows] == [asset(name).origin for name in names()]
 
 
 def test_list_of_a_name_shows_its_whole_entry(capsys):
     assert cli.main(["assets", "list", "encoder"]) == 0
     shown = capsys.readouterr().out
-    entry = ASSETS["encoder"]
+    entry = asset("encoder")
     for text in (entry.contents, entry.licence, entry.origin, entry.citation):
         assert text in shown
     for source in entry.sources:
@@ -118,15 +119,15 @@ def test_list_of_a_name_shows_its_whole_entry(capsys):
 @pytest.fixture
 def asked(monkeypatch, cache):
     """Names that ``fetch`` and the decoding of models are asked for."""
-    names = []
+    asked_for = []
 
     def fetch(name, progress=True, *, again=False):
-        names.append(name + (" again" if again else "") + ("" if progress else " quietly"))
+        asked_for.append(name + (" again" if again else "") + ("" if progress else " quietly"))
         return cache / name
 
     monkeypatch.setattr(cli, "fetch", fetch)
     monkeypatch.setattr(cli, "_decoded", lambda name: None)
-    return names
+    return asked_for
 
 
 def test_fetch_takes_names_in_order(asked, cache, capsys):
@@ -137,12 +138,12 @@ def test_fetch_takes_names_in_order(asked, cache, capsys):
 
 def test_fetch_all_takes_every_asset(asked):
     assert cli.main(["assets", "fetch", "--all", "--quiet", "--again"]) == 0
-    assert asked == [f"{name} again quietly" for name in ASSETS]
+    assert asked == [f"{name} again quietly" for name in names()]
 
 
 def test_fetch_tiny_takes_what_the_roles_of_the_tiny_profile_use(asked):
     assert cli.main(["assets", "fetch", "--tiny"]) == 0
-    assert {"encoder", "sentiment"} <= set(asked) <= set(ASSETS)
+    assert {"encoder", "sentiment"} <= set(asked) <= set(names())
 
 
 def test_a_wrong_name_is_found_before_anything_is_fetched(asked, capsys):
@@ -152,10 +153,10 @@ def test_a_wrong_name_is_found_before_anything_is_fetched(asked, capsys):
 
 
 def test_fetch_decodes_a_model_too(monkeypatch, capsys):
-    from tlhelpers.pretrained import from_assets as decoding
+    from tlhelpers.pretrained import from_assets
 
     monkeypatch.setattr(cli, "fetch", lambda name, **_: Path("raw"))
-    monkeypatch.setattr(decoding, "decoder_folder", lambda: Path("for transformers"))
+    monkeypatch.setattr(from_assets, "decoder_folder", lambda: Path("for transformers"))
     assert cli.main(["assets", "fetch", "decoder"]) == 0
     assert capsys.readouterr().out == "decoder: for transformers\n"
 

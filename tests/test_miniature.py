@@ -12,7 +12,7 @@ import pytest
 from tests.miniature.build import build, environment
 from tests.miniature.checkpoints import hub_ids
 from tests.miniature.datasets import MAKERS
-from tlhelpers.pretrained.published import PUBLISHED
+from tlhelpers.pretrained import published
 from tlhelpers.roles import DATASETS, MODELS
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def report(run_in_miniature):
 
 
 def test_it_is_built_for_every_model_and_data_set_of_the_full_profile():
-    assert set(hub_ids()) <= set(PUBLISHED)
+    assert set(hub_ids()) <= set(published.hub_ids())
     assert {entry["full"].hub for entry in DATASETS.values() if "full" in entry} == set(MAKERS)
 
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tlhelpers.assets.table import ASSETS
-from tlhelpers.pretrained.published import PUBLISHED
+from tlhelpers.assets.table import asset
+from tlhelpers.pretrained.published import hub_ids
 from tlhelpers.roles import DATASETS, MODELS, DataSource, _Role, _Roles, source
 from tlhelpers.yaml_files import YamlFileError, YamlFolder
 
@@ -100,9 +100,9 @@ def test_a_file_holds_both_profiles(tmp_path):
 
 def test_licence_and_citation_are_those_of_the_asset(tmp_path):
     found = role_in(tmp_path, GOOD)["tiny"]
-    assert found.licence == ASSETS["sentiment"].licence
-    assert found.citation == ASSETS["sentiment"].citation
-    assert MODELS["encoder"]["tiny"].licence == ASSETS["encoder"].licence
+    assert found.licence == asset("sentiment").licence
+    assert found.citation == asset("sentiment").citation
+    assert MODELS["encoder"]["tiny"].licence == asset("encoder").licence
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_model_role_has_id_licence_and_configuration(role):
         assert entry.hub.count("/") == 1
         assert entry.licence
         assert entry.checked
-        assert entry.hub in PUBLISHED
+        assert entry.hub in hub_ids()
         assert (entry.asset is None) == (profile == "full")
 
 

@@ -1,9 +1,9 @@
 """YAML files: what fits its model is read; what does not is named, with what to do."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 import pytest
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tlhelpers.yaml_files import Entry, YamlFileError, read, read_yaml
 
@@ -11,6 +11,12 @@ from tlhelpers.yaml_files import Entry, YamlFileError, read, read_yaml
 class Part(Entry):
     name: Annotated[str, Field(pattern="^[a-z]+$")]
     size: Annotated[int, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _small(self) -> Self:
+        if self.size > 3 * len(self.name):
+            raise ValueError(f"size {self.size} is too large for the name {self.name!r}")
+        return self
 
 
 class Whole(Entry):
@@ -69,11 +75,16 @@ def test_a_file_becomes_a_frozen_model(path):
             "field 'spare.nam' is not known here (value: 'x'). Use one of: name, size.",
         ),
         ("size: 2", "size: -2", "field 'parts.1.size' should be greater than 0 (value: -2)."),
-        ("name: first", "name: First!", "field 'parts.0.name' String should match pattern"),
+        ("name: first", "name: First!", "field 'parts.0.name' should match pattern"),
         ("A whole.", "A whole", "field 'title' must end with a full stop (value: 'A whole')."),
         ("size: 2", "size: '2'", "field 'parts.1.size' should be a valid integer (value: '2')."),
         ("size: 2", "size: yes", "field 'parts.1.size' should be a valid integer (value: True)."),
-        ("A whole.", "12", "field 'title' should be a valid string (value: 12)."),
+        (
+            "size: 2",
+            "size: 99",
+            "field 'parts.1' size 99 is too large for the name 'second'. Correct it.",
+        ),
+        ("A whole.", "12", "should be a valid string (value: 12). Put the value in quotes."),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value_and_what_to_do(path, old, new, message):
@@ -113,7 +124,7 @@ def test_a_file_that_is_no_yaml_is_named(path):
 def test_numbers_may_be_written_without_a_point_and_dates_are_text(path):
     path.write_text("title: A whole.\nrate: 1e-5", "utf-8")
     assert read(path, Whole).rate == 1e-5
-    path.write_text("{name: a, size: 2, checked: 2026-07-01}", "utf-8")
+    path.write_text("{name: abc, size: 2, checked: 2026-07-01}", "utf-8")
 
     class Dated(Part):
         checked: str

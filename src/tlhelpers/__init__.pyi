@@ -15,6 +15,7 @@ from .metrics import wilson as wilson
 from .pretrained.models import count_parameters as count_parameters
 from .pretrained.models import load as load
 from .pretrained.models import meta_model as meta_model
+from .pretrained.models import weights_folder as weights_folder
 from .profiles import by_profile as by_profile
 from .profiles import start as start
 from .subjects import lora as lora

@@ -9,7 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from tlhelpers import __version__
-from tlhelpers.assets.fetching import ASSETS, AssetError, cache_folder, fetch, is_fetched, verify
+from tlhelpers.assets.fetching import fetch, is_fetched, verify
+from tlhelpers.cache import AssetError, cache_folder
 
 ENVIRONMENT = """\
 environment:
@@ -101,38 +102,50 @@ def _no_recipes(options: argparse.Namespace) -> int:
     return 1
 
 
+def _names() -> list[str]:
+    # Imported here, as everywhere below: pydantic comes with it, and help does not wait for that.
+    from tlhelpers.assets.table import names
+
+    return names()
+
+
 def _list(options: argparse.Namespace) -> None:
+    from tlhelpers.assets.table import asset
+
     if options.names:
         print("\n\n".join(_entry(name) for name in options.names))
         return
     print(f"{'NAME':15} {'MB':>5}  {'HERE':4}  {'LICENCE OF THE CONTENT':22}  ORIGIN")
-    for name, asset in ASSETS.items():
-        megabytes = asset.sources[0].size / 1e6
+    for name in _names():
+        entry = asset(name)
+        megabytes = entry.sources[0].size / 1e6
         here = "yes" if is_fetched(name) else "no"
-        print(f"{name:15} {megabytes:5.1f}  {here:4}  {asset.licence:22}  {asset.origin}")
+        print(f"{name:15} {megabytes:5.1f}  {here:4}  {entry.licence:22}  {entry.origin}")
 
 
 def _entry(name: str) -> str:
+    from tlhelpers.assets.table import asset
+
     _known([name])
-    asset = ASSETS[name]
+    entry = asset(name)
     rows = {
-        "contents": asset.contents,
-        "licence": asset.licence,
-        "origin": asset.origin,
-        "citation": asset.citation,
-        "note": asset.note,
+        "contents": entry.contents,
+        "licence": entry.licence,
+        "origin": entry.origin,
+        "citation": entry.citation,
+        "note": entry.note,
     }
     rows |= {
         f"source {place}": f"{source.package} {source.version}, {source.kind} {source.filename},"
         f" {source.size:,} bytes, sha256 {source.sha256}"
-        for place, source in enumerate(asset.sources, start=1)
+        for place, source in enumerate(entry.sources, start=1)
     }
     return "\n".join([name, *(f"  {key}: {value}" for key, value in rows.items() if value)])
 
 
 def _fetch(options: argparse.Namespace) -> None:
     if options.all:
-        options.names = list(ASSETS)
+        options.names = _names()
     elif options.tiny:
         options.names = _names_in_tiny_profile()
     elif not options.names:
@@ -145,11 +158,10 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _decoded(name: str) -> object | None:
     """Make the folder for transformers too, so that no page has to wait for it."""
-    if name not in ("encoder", "multilingual", "decoder"):
-        return None
-    from tlhelpers.pretrained import from_assets as decoding
+    from tlhelpers.pretrained import from_assets
 
-    return getattr(decoding, f"{name}_folder")()
+    make = getattr(from_assets, f"{name}_folder", None)
+    return make() if make else None
 
 
 def _names_in_tiny_profile() -> list[str]:
@@ -161,12 +173,12 @@ def _names_in_tiny_profile() -> list[str]:
         for role in table.values()
         if "tiny" in role
     }
-    return [name for name in ASSETS if name in used]
+    return [name for name in _names() if name in used]
 
 
 def _verify(options: argparse.Namespace) -> None:
     _known(options.names)
-    names = options.names or [name for name in ASSETS if is_fetched(name)]
+    names = options.names or [name for name in _names() if is_fetched(name)]
     damaged = []
     for name in names:
         try:
@@ -182,10 +194,10 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _known(names: Sequence[str]) -> None:
-    unknown = sorted(set(names) - set(ASSETS))
+    unknown = sorted(set(names) - set(_names()))
     if unknown:
         raise AssetError(
-            f"There is no asset {', '.join(unknown)}. Choose from: {', '.join(ASSETS)}."
+            f"There is no asset {', '.join(unknown)}. Choose from: {', '.join(_names())}."
         )
 
 

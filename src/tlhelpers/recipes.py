@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tlhelpers.assets.fetching import AssetError
+from tlhelpers.cache import AssetError
 from tlhelpers.training.fit import Settings
 
 EXAMPLE = """\

@@ -146,15 +146,17 @@ class YamlFolder(Mapping[str, M]):
 def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
     """Say what is wrong with one field, and what to do about it."""
     location = details["loc"]
-    field = ".".join(map(str, location))
+    field = f"field '{'.'.join(map(str, location))}'" if location else "the entry"
     if details["type"] == "missing":
-        return f"field '{field}' is missing. Add it; no entry goes without."
-    value = f"(value: {details['input']!r})"
+        return f"{field} is missing. Add it; no entry goes without."
+    whole = isinstance(details["input"], dict)  # the reason quotes the part that is wrong
+    value = "" if whole else f" (value: {details['input']!r})"
     if details["type"] == "extra_forbidden":
         known = ", ".join(_fields_at(location[:-1], model)) or "those of the entries beside it"
-        return f"field '{field}' is not known here {value}. Use one of: {known}."
-    reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"field '{field}' {reason} {value}. Correct it."
+        return f"{field} is not known here{value}. Use one of: {known}."
+    reason = re.sub("^(Value error,|Input|String) ", "", details["msg"])
+    advice = "Put the value in quotes." if details["type"] == "string_type" else "Correct it."
+    return f"{field} {reason}{value}. {advice}"
 
 
 def _fields_at(location: Sequence[int | str], annotation: Any) -> list[str]:  # noqa: ANN401

@@ -72,7 +72,8 @@ def _fill(folder: Path) -> None:
 def _key() -> str:
     """Digest what the miniature depends on: its sources, the tables, the libraries' versions."""
     digest = hashlib.sha256()
-    tables = [*sorted((PACKAGE / "roles").rglob("*.yaml")), PACKAGE / "pretrained/published.py"]
+    folders = (PACKAGE / "roles", PACKAGE / "pretrained" / "published")
+    tables = [path for folder in folders for path in sorted(folder.rglob("*.yaml"))]
     for path in [*sorted(HERE.glob("*.py")), *tables]:
         digest.update(path.read_bytes())
     for library in ("torch", "transformers", "tokenizers", "datasets"):

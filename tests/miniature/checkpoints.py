@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from tests.miniature import text
-from tlhelpers.pretrained.published import PUBLISHED, configuration
+from tlhelpers.pretrained.published import configuration, published
 from tlhelpers.roles import MODELS
 
 REVISION = "0" * 40  # the hub's cache names a snapshot by its commit
@@ -192,7 +192,7 @@ def _small(hub_id: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
     """Return the published configuration with small sizes and the tokenizer's numbers."""
     model_type = configuration(hub_id).model_type
     changes = dict(SMALL[model_type])
-    published = PUBLISHED[hub_id][1]
+    settings = published(hub_id).settings
     # RoBERTa counts positions from the padding number up.
     offset = tokenizer.pad_token_id + 1 if model_type in ("roberta", "xlm-roberta", "mpnet") else 0
     if model_type in CHECKPOINT_CLASS and "max_position_embeddings" not in changes:
@@ -218,8 +218,8 @@ def _small(hub_id: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
         names = ["contradiction", "neutral", "entailment"]
         changes |= {"id2label": dict(enumerate(names))}
         changes |= {"label2id": {name: number for number, name in enumerate(names)}}
-        published = {k: v for k, v in published.items() if k != "num_labels"}
-    return getattr(transformers, PUBLISHED[hub_id][0])(**(published | changes))
+        settings = {k: v for k, v in settings.items() if k != "num_labels"}
+    return getattr(transformers, published(hub_id).config_class)(**(settings | changes))
 
 
 def _tokenizer(hub_id: str) -> PreTrainedTokenizerBase:

@@ -20,7 +20,8 @@ from typing import Any, TypeAlias
 import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from tlhelpers.assets.fetching import cache_folder, fetch, folder_of, locked, made_whole
+from tlhelpers.assets.fetching import fetch, folder_of
+from tlhelpers.cache import build_once, cache_folder
 from tlhelpers.corpora import splitting
 from tlhelpers.corpora.splitting import drop_near_duplicates, three_way
 from tlhelpers.corpora.voice_commands import command_splits
@@ -219,13 +220,12 @@ def _parsed(entry: DataSource, parse: Callable[[Path], Columns]) -> Dataset:
     code = b"".join(Path(file).read_bytes() for file in (__file__, splitting.__file__))
     digest = hashlib.sha256(code).hexdigest()[:8]
     folder = cache_folder() / "corpora" / f"{folder_of(name).name}-{digest}"
-    if not folder.is_dir():
-        asset = fetch(name)
-        with locked(f"{name}-corpus"):
-            if not folder.is_dir():
-                with made_whole(folder) as fresh:
-                    table = Dataset.from_dict(parse(asset)).data.table
-                    pyarrow.parquet.write_table(table, fresh / "rows.parquet")
+
+    def fill(fresh: Path) -> None:
+        table = Dataset.from_dict(parse(fetch(name))).data.table
+        pyarrow.parquet.write_table(table, fresh / "rows.parquet")
+
+    build_once(folder, fill, lock=f"{name}-corpus")
     return Dataset(pyarrow.parquet.read_table(folder / "rows.parquet"))
 
 

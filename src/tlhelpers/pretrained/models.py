@@ -156,6 +156,32 @@ def load(
     return Loaded(model, tokenizer)
 
 
+def weights_folder(role: str, profile: str | Profile | None = None) -> Path | str:
+    """Say where a role's weights are, for code that uses transformers alone.
+
+    ``AutoModel.from_pretrained(tl.weights_folder("encoder"))`` works in either profile.
+
+    Parameters
+    ----------
+    role, profile
+        As for `load`.
+
+    Returns
+    -------
+    pathlib.Path or str
+        In the tiny profile, or for a folder: the folder, with ``config.json``,
+        ``model.safetensors`` and the tokenizer; its asset is fetched if it is not there yet. In the
+        full profile: the id on the model hub, from which ``from_pretrained`` downloads.
+
+    Raises
+    ------
+    LookupError
+        If the role is unknown in this profile.
+    """
+    location, _, _ = _locate(role, profile)
+    return Path(location) if Path(location).is_dir() else location
+
+
 def load_tokenizer(location: str, revision: str | None = None) -> PreTrainedTokenizerBase:
     """Load the fast tokenizer of a hub id or folder."""
     return AutoTokenizer.from_pretrained(location, revision=revision, use_fast=True)
@@ -177,7 +203,7 @@ def meta_model(
     Parameters
     ----------
     role
-        A configuration, a role, or an id in `tlhelpers.pretrained.published.PUBLISHED`; nothing is
+        A configuration, a role, or one of `tlhelpers.pretrained.published.hub_ids`; nothing is
         fetched.
     task, labels, profile
         As for `load`.
@@ -274,9 +300,9 @@ def _locate(role: str, profile: str | Profile | None) -> tuple[str, str | None, 
     entry: ModelSource = source(MODELS, role, current(profile))
     if entry.asset is None:
         return entry.hub, entry.revision, entry.hub
-    from tlhelpers.pretrained import from_assets as decoding
+    from tlhelpers.pretrained import from_assets
 
-    folder: Path = getattr(decoding, f"{entry.asset}_folder")()
+    folder: Path = getattr(from_assets, f"{entry.asset}_folder")()
     return str(folder), None, entry.name
 
 

@@ -13,7 +13,7 @@ from typing import Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from tlhelpers.assets.table import ASSETS
+from tlhelpers.assets import table as assets
 from tlhelpers.corpora.languages import LANGUAGES, with_voice_commands
 from tlhelpers.profiles import PROFILE_NAMES, Profile, ProfileName, current
 from tlhelpers.yaml_files import Entry, YamlFolder
@@ -43,9 +43,9 @@ class _Source(Entry):
         if self.asset is None:
             if lacking := [name for name, text in terms.items() if not text]:
                 raise ValueError(f"must give {' and '.join(lacking)}, as it names no asset")
-        elif self.asset not in ASSETS:
+        elif self.asset not in assets.names():
             raise ValueError(
-                f"must name an asset that there is, not {self.asset!r}: {', '.join(sorted(ASSETS))}"
+                f"must name an asset that there is, not {self.asset!r}: {', '.join(assets.names())}"
             )
         elif given := [name for name, text in terms.items() if text]:
             raise ValueError(
@@ -66,7 +66,7 @@ def _terms(source: _Source) -> dict[str, str]:
 def _with_terms_of_its_asset(source: S) -> S:
     if source.asset is None:
         return source
-    asset = ASSETS[source.asset]
+    asset = assets.asset(source.asset)
     return source.model_copy(update={name: getattr(asset, name) for name in _terms(source)})
 
 

@@ -463,7 +463,7 @@ def bill(hub_id: str, rank: int, targets: str) -> pd.DataFrame:
     Parameters
     ----------
     hub_id : str
-        A key of :data:`tlhelpers.pretrained.published.PUBLISHED`.
+        One of `tlhelpers.pretrained.published.hub_ids`.
     rank, targets
         As for :func:`lora_parameters`.
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tlhelpers.assets.fetching import cache_folder, locked, made_whole
+from tlhelpers.cache import build_once, cache_folder
 from tlhelpers.device import choose_device
 from tlhelpers.progress import progress_bar
 
@@ -164,13 +165,12 @@ def _read_layers(
         return _compute(model, tokenizer, sentences, of_sentence, batch_size, progress)
     name = f"{_digest_of_weights(model)}-{_digest(asked, _rules_of(tokenizer))}"
     folder = cache_folder() / "hidden-states" / name
-    if not folder.is_dir():
-        with locked(f"hidden-states-{name}"):
-            if not folder.is_dir():
-                found = _compute(model, tokenizer, sentences, of_sentence, batch_size, progress)
-                with made_whole(folder) as fresh:
-                    save_file({"hidden": found}, fresh / "hidden.safetensors")
-                return found
+
+    def fill(fresh: Path) -> None:
+        found = _compute(model, tokenizer, sentences, of_sentence, batch_size, progress)
+        save_file({"hidden": found}, fresh / "hidden.safetensors")
+
+    build_once(folder, fill, lock=f"hidden-states-{name}")
     return load_file(folder / "hidden.safetensors")["hidden"]
 
 

@@ -3,10 +3,15 @@
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
-from transformers import BertConfig
+from transformers import AutoModel, AutoTokenizer, BertConfig
 
-from tlhelpers.pretrained.models import class_names, count_parameters, load, meta_model
-from tlhelpers.pretrained.published import PUBLISHED, configuration
+from tlhelpers.pretrained.models import (
+    class_names,
+    count_parameters,
+    load,
+    meta_model,
+    weights_folder,
+)
 
 encoder = pytest.mark.real_assets("encoder")
 LABELS = ["negative", "positive"]
@@ -118,6 +123,26 @@ def test_a_hub_out_of_reach_says_what_to_do():
     assert "profile='tiny'" in str(error.value)
 
 
+@encoder
+def test_transformers_alone_loads_what_a_role_names():
+    folder = weights_folder("encoder", profile="tiny")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model, report = AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    ours, _ = load("encoder", profile="tiny", quiet=True)
+    batch = tokenizer(["A film.", "A longer sentence."], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        torch.testing.assert_close(model(**batch)[0], ours(**batch)[0], rtol=0, atol=0)
+
+
+def test_the_weights_of_the_full_profile_are_named_by_their_hub_id(tmp_path):
+    assert weights_folder("roberta", profile="full") == "FacebookAI/roberta-base"
+    assert weights_folder("owner/model") == "owner/model"
+    assert weights_folder(str(tmp_path)) == tmp_path
+    with pytest.raises(LookupError, match="nonsense"):
+        weights_folder("nonsense", profile="tiny")
+
+
 def test_class_names_come_from_a_list_a_class_label_or_a_data_set():
     feature = ClassLabel(names=LABELS)
     split = Dataset.from_dict({"label": [0, 1]}, features=Features(label=feature))
@@ -166,11 +191,6 @@ def test_a_count_needs_no_download_and_no_memory(hub_id, task, count):
     model = meta_model(hub_id, task=task)
     assert count_parameters(model) == count
     assert all(parameter.is_meta for parameter in model.parameters())
-
-
-def test_every_published_configuration_builds():
-    for hub_id in PUBLISHED:
-        assert configuration(hub_id, num_labels=3).num_labels == 3
 
 
 @encoder
