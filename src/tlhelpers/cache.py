@@ -70,7 +70,7 @@ def build_once(
     """
     if (folder / proof).exists() and not again:
         return folder
-    with disk_errors(), _locked(lock):
+    with disk_errors(), locked(lock):
         # It may be there by now: built by another process while this one waited.
         if again or not (folder / proof).exists():
             with _made_whole(folder) as fresh:
@@ -84,7 +84,7 @@ def forget(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(name: str) -> Iterator[None]:
+def locked(name: str) -> Iterator[None]:
     """Hold the lock of one name across processes; the system frees it if the holder is killed."""
     path = cache_folder() / "locks" / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def _locked(name: str) -> Iterator[None]:
 def _made_whole(folder: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it takes the name `folder` only if the block succeeds.
 
-    Call it under `_locked`: leftovers of a killed run are removed on the way in.
+    Call it under `locked`: leftovers of a killed run are removed on the way in.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for leftover in folder.parent.glob(f".{folder.name}.*"):

@@ -61,6 +61,16 @@ _Loader.add_implicit_resolver(
 def read_yaml(path: Path) -> object:
     """Read one YAML file; a key given twice is an error.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    object
+        Its content: mappings, lists, texts, numbers, truth values.
+
     Raises
     ------
     YamlFileError
@@ -83,6 +93,11 @@ def read(path: Path, model: type[M]) -> M:
         The file; its content is a mapping of the model's fields.
     model : type of pydantic.BaseModel
         Usually an `Entry`.
+
+    Returns
+    -------
+    pydantic.BaseModel
+        The file's content as an instance of `model`.
 
     Raises
     ------

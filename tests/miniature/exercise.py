@@ -15,6 +15,7 @@ import torch
 import tlhelpers as tl
 from tlhelpers.corpora.by_role import COLUMNS
 from tlhelpers.pretrained.models import count_parameters
+from tlhelpers.pretrained.published import configuration
 from tlhelpers.roles import DATASETS, MODELS
 
 DECODERS = ("gpt2", "llama", "mistral")
@@ -74,7 +75,7 @@ def models() -> dict[str, Any]:
     report: dict[str, Any] = {}
     seen: set[str] = set()
     for role, entry in MODELS.items():
-        config = tl.models.configuration(entry["full"].hub)
+        config = configuration(entry["full"].hub)
         tasks = tasks_of(config.model_type, config.is_encoder_decoder)
         # Every task once for each architecture; then the plain model and one head.
         tasks = tasks[:2] if config.model_type in seen else tasks

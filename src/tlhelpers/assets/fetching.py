@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from tlhelpers.assets.package_index import SourceError, obtain, part_of, sha256_of
 from tlhelpers.assets.unpacking import unpack
-from tlhelpers.cache import AssetError, build_once, cache_folder, forget
+from tlhelpers.cache import (
+    AssetError,
+    build_once,
+    cache_folder,
+    disk_errors,
+    forget,
+    locked,
+)
 
 if TYPE_CHECKING:
     from tlhelpers.assets.table import Asset
@@ -29,6 +36,16 @@ def folder_of(name: str) -> Path:
     """Folder in which the asset lies once it is fetched.
 
     The name carries a digest of the pin and the patterns, so an edited table never meets old files.
+
+    Parameters
+    ----------
+    name : str
+        One of `tlhelpers.assets.table.names`.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, whether it is there or not.
     """
     first = _asset(name).sources[0]
     pin = repr((first.sha256, first.members))
@@ -89,13 +106,19 @@ def fetch(name: str, progress: bool = True, *, again: bool = False) -> Path:
 
     build_once(folder, fill, lock=name, again=again, proof=MANIFEST)
     if again:
-        for model in _models_of(folder):
-            forget(model)
+        with disk_errors(), locked(name):
+            for model in _models_of(folder):
+                forget(model)
     return folder
 
 
 def verify(name: str) -> Path:
     """Compare every file of a fetched asset, and of the models made from it, with its digest.
+
+    Parameters
+    ----------
+    name : str
+        One of `tlhelpers.assets.table.names`.
 
     Returns
     -------

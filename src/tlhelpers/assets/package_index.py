@@ -49,6 +49,18 @@ def part_of(source: Source) -> Path:
 def obtain(source: Source, progress: bool) -> Path:
     """Return the verified archive: the one placed by hand, or the downloaded one.
 
+    Parameters
+    ----------
+    source : Source
+        Which archive.
+    progress : bool
+        Draw a progress bar while downloading.
+
+    Returns
+    -------
+    pathlib.Path
+        The archive, whose sha256 is the pinned one.
+
     Raises
     ------
     SourceError

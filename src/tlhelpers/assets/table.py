@@ -25,7 +25,7 @@ Sentence = Annotated[str, Field(pattern=r"\.$")]
 class Source(Entry):
     """One archive on the package registry, pinned to the byte.
 
-    Parameters
+    Attributes
     ----------
     package, version : str
         Name and version on the registry.
@@ -68,7 +68,7 @@ class Source(Entry):
 class Asset(Entry):
     """A pretrained model or a data set that the tiny profile uses.
 
-    Parameters
+    Attributes
     ----------
     contents : str
         What is inside, in one sentence.
@@ -93,12 +93,22 @@ class Asset(Entry):
 
 
 def names() -> list[str]:
-    """Names of all assets, in the order of the alphabet."""
+    """List the names of all assets, in the order of the alphabet."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def asset(name: str) -> Asset:
     """Read the entry of one asset, and of no other.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+
+    Returns
+    -------
+    Asset
+        The entry, checked.
 
     Raises
     ------

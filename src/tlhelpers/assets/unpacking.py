@@ -24,6 +24,20 @@ CHUNK = 1 << 16  # bytes that are held in memory at a time
 def unpack(archive: Path, source: Source, destination: Path) -> dict[str, str]:
     """Write the wanted members below `destination`; return their paths and digests.
 
+    Parameters
+    ----------
+    archive : pathlib.Path
+        A zip or tar file.
+    source : Source
+        Which of its members are wanted, and how many bytes they take.
+    destination : pathlib.Path
+        An empty folder.
+
+    Returns
+    -------
+    dict of str to str
+        The sha256 of each file by its path below `destination`.
+
     Raises
     ------
     AssetError

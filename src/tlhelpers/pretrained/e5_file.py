@@ -22,7 +22,7 @@ Q4_BLOCK = 32  # weights that share one scale in GGML's Q4_0
 class E5File:
     """What an ``E5S1`` file holds.
 
-    Parameters
+    Attributes
     ----------
     config : dict
         The numbers of a `transformers.BertConfig`.
@@ -33,7 +33,7 @@ class E5File:
     normalization : dict
         Code points that are replaced before splitting, each with its replacement.
     tensors : dict of str to numpy.ndarray
-        float32, by the names that the file uses.
+        By the names that the file uses, in float32.
     """
 
     config: dict[str, Any]
@@ -48,6 +48,16 @@ def read_e5(path: Path) -> E5File:
 
     In this order: sizes of the model; pieces (offsets, scores, bytes); normalisation map; directory
     of tensors (name, type, length, offset, bytes); tensors, float32 or the Q4_0 blocks of GGML.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    E5File
+        What it holds, decoded to float32.
 
     Raises
     ------
@@ -155,6 +165,16 @@ def e5_tokenizer(file: E5File) -> Tokenizer:
 
     Its normalisation is SentencePiece's ``nmt_nfkc``: NMT's clean-up, then NFKC, except that the
     full-width tilde stays as it is. A noncharacter stands in for the tilde meanwhile.
+
+    Parameters
+    ----------
+    file : E5File
+        What `read_e5` returns.
+
+    Returns
+    -------
+    tokenizers.Tokenizer
+        The tokenizer, with special pieces and ``<mask>``.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from tokenizers.processors import TemplateProcessing

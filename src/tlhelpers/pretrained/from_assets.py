@@ -32,6 +32,11 @@ def encoder_folder() -> Path:
 
     The published tokenizer file cuts and pads every text to 128 pieces. Both settings are taken
     out, so that padding and truncation are what the caller asks for (at most 512 pieces).
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, for ``from_pretrained``.
     """
     return _built("encoder", _build_encoder)
 
@@ -42,6 +47,11 @@ def multilingual_folder() -> Path:
     Decoded from 4 bits to float32, exactly: half precision would round once more, and would stay
     half precision when loaded. The file has no pooler; mean-pool the last hidden state. Texts get
     the prefix ``"query: "``.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, for ``from_pretrained``.
     """
     return _built("multilingual", _build_multilingual, size=490_000_000)
 
@@ -51,6 +61,11 @@ def decoder_folder() -> Path:
 
     Decoded from 4 bits to float32, so that it equals the GGUF file to the last digit, and loads in
     a second where the GGUF file takes half a minute.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, for ``from_pretrained``.
     """
     return _built("decoder", _build_decoder, size=545_000_000)
 

@@ -72,29 +72,29 @@ def load(
 
     Parameters
     ----------
-    role
-        A key of `tlhelpers.profiles.MODELS`, e.g. ``"encoder"``; or an id of the model hub with
+    role : str
+        A key of `tlhelpers.roles.MODELS`, e.g. ``"encoder"``; or an id of the model hub with
         a slash in it; or a folder that holds a model.
-    task
+    task : str, optional
         Which head to put on it: None for none, ``"classification"``, ``"tokens"``, ``"mlm"``,
         ``"causal"``, ``"seq2seq"`` or ``"question-answering"``.
-    labels
+    labels : sequence of str, ClassLabel, Dataset, DatasetDict or int, optional
         For ``"classification"`` and ``"tokens"``: the names of the classes, or a `ClassLabel`,
         or a data set that has them, or their number (1: a regression). None keeps the classes
         of a checkpoint that was fine-tuned already.
-    profile
+    profile : str or Profile, optional
         Which profile; by default the one in use.
-    pretrained
+    pretrained : bool
         False gives the same architecture with random weights, to compare with.
-    seed
+    seed : int, optional
         Seed of what is initialised at random, without touching the random state outside.
         None draws from the current state.
-    dtype
+    dtype : torch.dtype
         Number format of the weights. Training wants ``torch.float32``, whatever the checkpoint
         was stored in; mixed precision keeps these as master weights.
-    quiet
+    quiet : bool
         Print nothing.
-    **kwargs
+    **kwargs : object
         Further arguments of ``from_pretrained``, or settings of the configuration.
 
     Returns
@@ -163,7 +163,9 @@ def weights_folder(role: str, profile: str | Profile | None = None) -> Path | st
 
     Parameters
     ----------
-    role, profile
+    role : str
+        As for `load`.
+    profile : str or Profile, optional
         As for `load`.
 
     Returns
@@ -202,11 +204,20 @@ def meta_model(
 
     Parameters
     ----------
-    role
+    role : str or transformers.PreTrainedConfig
         A configuration, a role, or one of `tlhelpers.pretrained.published.hub_ids`; nothing is
         fetched.
-    task, labels, profile
+    task : str, optional
         As for `load`.
+    labels : sequence of str, ClassLabel, Dataset, DatasetDict or int, optional
+        As for `load`.
+    profile : str or Profile, optional
+        As for `load`.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
+        The model, on PyTorch's meta device.
 
     Raises
     ------

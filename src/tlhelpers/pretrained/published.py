@@ -23,7 +23,7 @@ FOLDER = Path(__file__).with_suffix("")
 class Published(Entry):
     """The configuration of one model, as published.
 
-    Parameters
+    Attributes
     ----------
     config_class : str
         Name of its class in transformers.
@@ -50,7 +50,7 @@ class Published(Entry):
 
 
 def hub_ids() -> list[str]:
-    """Ids of the models that have a file here, in the order of the alphabet."""
+    """List the ids of the models that have a file here, in the order of the alphabet."""
     return sorted(
         path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.glob("*/*.yaml")
     )
@@ -58,6 +58,16 @@ def hub_ids() -> list[str]:
 
 def published(hub_id: str) -> Published:
     """Read what was published of one model, and of no other.
+
+    Parameters
+    ----------
+    hub_id : str
+        One of `hub_ids`.
+
+    Returns
+    -------
+    Published
+        The entry, checked.
 
     Raises
     ------
@@ -76,10 +86,15 @@ def configuration(hub_id: str, **changes: object) -> PreTrainedConfig:
 
     Parameters
     ----------
-    hub_id
+    hub_id : str
         One of `hub_ids`, e.g. ``"google-bert/bert-base-uncased"``.
-    **changes
+    **changes : object
         Settings to replace, e.g. ``num_hidden_layers=2``.
+
+    Returns
+    -------
+    transformers.PreTrainedConfig
+        The configuration.
 
     Raises
     ------
@@ -97,6 +112,16 @@ def has_output_of_its_own(config: PreTrainedConfig) -> bool:
 
     The configurations of transformers 5 say "tied" for every T5 and leave the rest to the
     checkpoint, so the count has to ask here.
+
+    Parameters
+    ----------
+    config : transformers.PreTrainedConfig
+        Of any model.
+
+    Returns
+    -------
+    bool
+        True for T5 1.1 and mT5, False for every other model.
     """
     return config.model_type == "mt5" or (
         config.model_type == "t5" and not config.scale_decoder_outputs
