@@ -160,7 +160,17 @@ class DataSource(_Source):
         return self.in_languages
 
     def has_language(self, code: str) -> bool:
-        """Whether the set has a language; opens that language's file at most."""
+        """Say whether the set has a language, opening that language's file at most.
+
+        Parameters
+        ----------
+        code
+            The language's code; a set without `languages` is in ``"en"``.
+
+        Returns
+        -------
+        bool
+        """
         if isinstance(self.in_languages, str):
             return code in LANGUAGES and LANGUAGES[code].voice_commands is not None
         return code in (self.in_languages or ("en",))
@@ -211,6 +221,20 @@ def source(
     table: Mapping[str, dict[ProfileName, S]], role: str, profile: str | Profile | None = None
 ) -> S:
     """Look a role up in `MODELS` or `DATASETS`.
+
+    Parameters
+    ----------
+    table
+        One of the two.
+    role
+        The role's name.
+    profile
+        Which profile; by default the one in use.
+
+    Returns
+    -------
+    ModelSource or DataSource
+        Where the role's model or data set comes from.
 
     Raises
     ------

@@ -78,7 +78,13 @@ _DICTIONARY_IN_SWEEPS = ("en", "es", "fr", "de", "ru", "el", "hi", "ar", "he", "
 
 
 def with_voice_commands() -> tuple[str, ...]:
-    """Return the codes of the languages that have words for voice commands."""
+    """List the languages that have words for voice commands.
+
+    Returns
+    -------
+    tuple of str
+        Their codes: first those of the recorded sweeps, in the order of these.
+    """
     found = tuple(code for code, language in LANGUAGES.items() if language.voice_commands)
     return _in_order(found, _COMMANDS_IN_SWEEPS)
 
