@@ -4,7 +4,7 @@ from .baselines import fit_frozen as fit_frozen
 from .baselines import fit_tfidf as fit_tfidf
 from .corpora.by_role import data as data
 from .corpora.by_role import label_names as label_names
-from .corpora.by_role import sample as sample
+from .corpora.splitting import sample as sample
 from .evidence.claims import claim as claim
 from .evidence.claims import expect as expect
 from .evidence.claims import show_claims as show_claims

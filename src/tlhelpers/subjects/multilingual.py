@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,56 +21,11 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from tlhelpers.corpora.languages import LANGUAGES as LANGUAGES
+from tlhelpers.corpora.languages import dictionary
 from tlhelpers.metrics import Interval
 from tlhelpers.pretrained.models import Loaded
 from tlhelpers.vectors import hidden_states, text_vectors
-
-
-class Language(NamedTuple):
-    """What a page needs to know about a language.
-
-    Attributes
-    ----------
-    name
-        In English.
-    script, family
-        How it is written, and its family; of the Indo-European ones the branch is named too.
-    crawl_gigabytes
-        Size of its part of CC-100, the web text of XLM-R, as compressed files (Wenzek et al.,
-        2020, arXiv:1911.00359; sizes as listed where the files are handed out).
-    """
-
-    name: str
-    script: str
-    family: str
-    crawl_gigabytes: float
-
-
-LANGUAGES: dict[str, Language] = {
-    "en": Language("English", "Latin", "Germanic", 82),
-    "de": Language("German", "Latin", "Germanic", 18),
-    "nl": Language("Dutch", "Latin", "Germanic", 7.9),
-    "sv": Language("Swedish", "Latin", "Germanic", 21),
-    "es": Language("Spanish", "Latin", "Romance", 14),
-    "fr": Language("French", "Latin", "Romance", 14),
-    "it": Language("Italian", "Latin", "Romance", 7.8),
-    "pt": Language("Portuguese", "Latin", "Romance", 13),
-    "pl": Language("Polish", "Latin", "Slavic", 12),
-    "cs": Language("Czech", "Latin", "Slavic", 4.4),
-    "ru": Language("Russian", "Cyrillic", "Slavic", 46),
-    "el": Language("Greek", "Greek", "Hellenic", 7.4),
-    "hi": Language("Hindi", "Devanagari", "Indo-Aryan", 2.5),
-    "ar": Language("Arabic", "Arabic", "Semitic", 5.4),
-    "he": Language("Hebrew", "Hebrew", "Semitic", 6.1),
-    "sw": Language("Swahili", "Latin", "Bantu", 0.332),
-    "zh": Language("Chinese", "Han", "Sinitic", 14),
-    "zh-CN": Language("Chinese", "Han", "Sinitic", 14),
-    "ko": Language("Korean", "Hangul", "Koreanic", 14),
-    "ja": Language("Japanese", "Han and kana", "Japonic", 15),
-    "tr": Language("Turkish", "Latin", "Turkic", 5.4),
-    "vi": Language("Vietnamese", "Latin", "Austroasiatic", 28),
-}
-RIGHT_TO_LEFT = ("ar", "he")
 
 
 def translations(kind: str | None = None) -> pd.DataFrame:
@@ -97,7 +51,7 @@ def translations(kind: str | None = None) -> pd.DataFrame:
     Written for this book. The nouns were compared with the names and keywords that Unicode's CLDR
     (version 48) gives to emoji in each language; where the two differ, both words are in use.
     """
-    table = pd.read_csv(str(resources.files("tlhelpers") / "translations.csv"))
+    table = pd.DataFrame(dictionary())
     if kind is None:
         return table
     if kind not in set(table["kind"]):

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from tlhelpers.corpora.languages import with_voice_commands
 from tlhelpers.corpora.voice_commands import (
     INTENTS,
     PER_INTENT,
     TAG_NAMES,
-    WORDS,
     Command,
     command_splits,
     tagged_words,
@@ -109,15 +109,21 @@ def test_the_same_seed_draws_the_same_commands(lights):
     assert first["train"]["text"] != other["train"]["text"]
 
 
+def test_a_language_without_words_is_refused_with_those_that_have_some(lights):
+    for language in ("sw", "tlh"):
+        with pytest.raises(LookupError, match=f"no words .* in '{language}', only in en, de, es"):
+            command_splits(lights, language)
+
+
 @templates
 def test_the_languages_of_the_role_are_those_with_words():
     for role in ("intents", "ner"):
-        assert set(DATASETS[role]["tiny"].languages) == set(WORDS)
+        assert set(DATASETS[role]["tiny"].languages) == set(with_voice_commands())
 
 
 @templates
 @pytest.mark.slow
-@pytest.mark.parametrize("language", sorted(WORDS))
+@pytest.mark.parametrize("language", sorted(with_voice_commands()))
 def test_a_language_has_commands_of_most_intents(language):
     from tlhelpers.assets.fetching import fetch
 
