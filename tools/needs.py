@@ -25,7 +25,7 @@ from pathlib import Path
 
 import tlhelpers
 from tlhelpers.corpora.from_assets import READERS
-from tlhelpers.roles import DATASETS, MODELS
+from tlhelpers.roles import DATASETS, MODELS, DataSource
 from tools.contract.chapter_text import read_chapter
 from tools.project import Project, UserError
 
@@ -83,8 +83,8 @@ def needs(trees: Iterable[ast.Module]) -> Needs:
             source = table[role].get("tiny")
             if source is not None and source.asset is not None:
                 assets.add(source.asset)
-    for role in texts & set(READERS):
-        reached |= _modules_of_reader(role)
+            if isinstance(source, DataSource) and source.reader is not None:
+                reached |= _modules_of_reader(source.reader)
     files = _files_behind(reached)
     packages = {name.partition(".")[0] for name in reached}
     for file in files:
@@ -94,9 +94,9 @@ def needs(trees: Iterable[ast.Module]) -> Needs:
     return Needs(optional_packages() & packages, frozenset(assets))
 
 
-def _modules_of_reader(role: str) -> set[str]:
+def _modules_of_reader(name: str) -> set[str]:
     """Name the modules that the reader of a role calls; not its own, which has all readers."""
-    reader = READERS[role]
+    reader = READERS[name]
     called = inspect.getclosurevars(reader).globals.values()
     found = {str(getattr(value, "__module__", None)) for value in called}
     return found - {reader.__module__}

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from tlhelpers.corpora.languages import with_voice_commands
 from tlhelpers.corpora.voice_commands import (
     INTENTS,
     PER_INTENT,
@@ -14,6 +13,7 @@ from tlhelpers.corpora.voice_commands import (
     command_splits,
     tagged_words,
 )
+from tlhelpers.languages import with_voice_commands
 from tlhelpers.roles import DATASETS
 
 hassil = pytest.importorskip("hassil")

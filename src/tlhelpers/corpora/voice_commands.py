@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from tlhelpers.corpora.languages import LANGUAGES, Household, with_voice_commands
+from tlhelpers.languages import LANGUAGES, Household, with_voice_commands
 
 if TYPE_CHECKING:
     from hassil.expression import Expression, ListReference
@@ -113,7 +113,7 @@ def command_splits(folder: Path, language: str, seed: int = 0) -> DatasetDict:
     folder
         Where the templates are, a JSON file for each language.
     language
-        One of `tlhelpers.corpora.languages.with_voice_commands`.
+        One of `tlhelpers.languages.with_voice_commands`.
     seed
         Seed of the draws.
 

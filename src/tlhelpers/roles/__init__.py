@@ -14,7 +14,7 @@ from typing import Generic, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from tlhelpers.assets import table as assets
-from tlhelpers.corpora.languages import LANGUAGES, with_voice_commands
+from tlhelpers.languages import LANGUAGES, with_voice_commands
 from tlhelpers.profiles import PROFILE_NAMES, Profile, ProfileName, current
 from tlhelpers.yaml_files import Entry, YamlFolder
 
@@ -123,7 +123,7 @@ class DataSource(_Source):
         Readable names of the classes, in the order of their numbers.
     in_languages
         For a multilingual set: codes of the languages that the book uses, or those of
-        `tlhelpers.corpora.languages` that have words for voice commands. The default is English.
+        `tlhelpers.languages` that have words for voice commands. The default is English.
     domain
         Whether it is text of a special domain, with a split ``unlabelled`` to go on pretraining.
     note

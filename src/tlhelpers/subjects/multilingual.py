@@ -21,8 +21,8 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from tlhelpers.corpora.languages import LANGUAGES as LANGUAGES
-from tlhelpers.corpora.languages import dictionary
+from tlhelpers.languages import LANGUAGES as LANGUAGES
+from tlhelpers.languages import dictionary
 from tlhelpers.metrics import Interval
 from tlhelpers.pretrained.models import Loaded
 from tlhelpers.vectors import hidden_states, text_vectors

@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from tlhelpers.corpora import languages
-from tlhelpers.corpora.languages import LANGUAGES, Language, dictionary, with_voice_commands
+from tlhelpers import languages
+from tlhelpers.languages import LANGUAGES, Language, dictionary, with_voice_commands
 from tlhelpers.yaml_files import YamlFileError, YamlFolder
 
 

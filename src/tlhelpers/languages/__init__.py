@@ -1,8 +1,8 @@
 """The book's languages, a YAML file each: how they are written, and the book's own words in them.
 
-``CODE.yaml`` is opened when its language is asked for. A new language is one new file: give it
-words for voice commands where Home Assistant has templates for it, and translations of
-``corpora/meanings.yaml`` where somebody has written them.
+``table/CODE.yaml`` is opened when its language is asked for. A new language is one new file: give
+it words for voice commands where Home Assistant has templates for it, and translations of
+``meanings.yaml`` where somebody has written them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Language(Entry):
         Words that fill the templates of `tlhelpers.corpora.voice_commands`; None if the book
         draws no commands in it.
     translations
-        Of the nouns and sentences in ``corpora/meanings.yaml``, by their English; may be empty.
+        Of the nouns and sentences in ``meanings.yaml``, by their English; may be empty.
     """
 
     name: str
@@ -66,7 +66,7 @@ class _Meanings(Entry):
     sentence: Words
 
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "table"
 LANGUAGES = YamlFolder(HERE, Language)
 
 # Recorded sweeps list their points, and average, in these orders. Later languages come after them.
