@@ -131,12 +131,18 @@ def _card(entry: Claim, settled: Settled, ledger: Ledger) -> list[str]:
         "",
         escape(entry.why),
         "",
+        *_conditions(entry),
         *instead,
         f"Evidence: {evidence(entry, settled, ledger)}",
         *_see_also(entry, ledger),
         ":::",
         "",
     ]
+
+
+def _conditions(entry: Claim) -> list[str]:
+    said = [("Depends on", entry.depends_on), ("Overturned by", entry.overturned_by)]
+    return [line for name, text in said if text for line in (f"{name}: {escape(text)}", "")]
 
 
 def _anchor(entry: Claim) -> str:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -12,10 +13,9 @@ from tools.sweep.record import write_content
 LEDGER = """
 - id: 08-size
   claim: A rank-8 update of `W` <b>has</b> 65,536 numbers.
-  source: {section: 8, figure: "65,536", where: formula}
+  source: {section: 8, figure: "65,536", where: formula, value: 65_536}
   kind: computed
   settled_by: {function: ch08.count, arguments: {rank: 8}, expects: 65536}
-  verdict: confirmed
   why: Two thin factors.
 - id: 08-cost
   claim: An update costs a thousandth.
@@ -69,6 +69,12 @@ def test_every_claim_is_on_the_page_with_verdict_evidence_and_place(pages):
     assert "“3x”, [Hu et al\\. 2021](<https://arxiv.org/abs/2106.09685>), Table 2" in page
     assert "probes on every layer (chapter 9)" in page
     assert "| all | | 3 |" in page
+
+
+def test_a_condition_stands_beside_the_verdict(ledger, tmp_path):
+    entry = ledger["08-size"].model_copy(update={"depends_on": "the rank"})
+    page = claims_page(replace(ledger, entries=(entry,)), {}, settle_all(ledger))
+    assert "\nDepends on: the rank\n" in page
 
 
 def test_a_written_chapter_is_linked_and_a_planned_one_is_named(pages):
