@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # The first of these that is new enough makes the environment; `make PYTHON=/path/to/python` overrides it.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) no-python)
 # What the chapters need: fetched before they run, so that no page waits for a download.
-ASSETS ?= encoder sentiment multilingual topics intents sentiment-zh silver-tags
+ASSETS ?= $(shell $(PY) -m tools.needs $(SWEEPS))
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
 
 .NOTPARALLEL:
@@ -61,7 +61,7 @@ test: check unit  ## Run every test: code, chapters in both profiles, page contr
 test-fast: check  ## Run the tests that execute no chapter and take no long training.
 	@$(PY) -m pytest -m "not slow and not real_assets and not book and not browser"
 
-check: $(READY)  ## Check style, types, imports, docstrings, spelling and that both forms of each chapter agree.
+check: $(READY)  ## Check style, types, imports, docstrings, spelling, both forms of each chapter, what is derived.
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -69,6 +69,7 @@ check: $(READY)  ## Check style, types, imports, docstrings, spelling and that b
 	@$(VENV)/bin/numpydoc lint src/tlhelpers/*.py src/tlhelpers/*/*.py
 	@$(VENV)/bin/codespell
 	@$(PY) -m tools.pair --check
+	@$(PY) -m tools.derive --check
 
 # The tests look into every asset; a reader of the book waits only for those that its chapters use.
 assets: $(READY)  ## Fetch the pretrained models and the text that the chapters need.
@@ -100,6 +101,7 @@ render: $(READY)
 browser: $(READY)
 	@$(PY) -m pytest -m browser tests/browser
 
+results: SWEEPS = --sweeps
 results: $(READY) assets  ## Record what sweeps lack: make results [CHAPTER=10]; SAMPLE=1 sees whether points repeat.
 	@$(PY) -m tools.sweep $(CHAPTER) $(if $(SAMPLE),--sample)
 

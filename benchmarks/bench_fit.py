@@ -10,7 +10,7 @@ slow minute of the machine falls on all of them. What is timed is the whole call
 
 The share of the machine's peak sets the arithmetic that the model asks for, 6 operations a token
 and encoder weight plus the attention, over what a large matrix product reaches here in the same
-minute. Padding and what `fit` leaves out (`tlhelpers.training.first_token`) do not change the
+minute. Padding and what `fit` leaves out (`tlhelpers.training.unread_tokens`) do not change the
 count: it is work delivered, not work done.
 """
 

@@ -7,8 +7,9 @@ from datasets import ClassLabel, Dataset, Features, Value
 from sklearn.linear_model import LogisticRegression
 from transformers import BertConfig, BertModel
 
+from tlhelpers import baselines
 from tlhelpers.baselines import fit_frozen, fit_tfidf
-from tlhelpers.vectors import embed, pool
+from tlhelpers.vectors import embed
 
 FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["negative", "positive"])})
 
@@ -71,27 +72,28 @@ def test_frozen_features_leave_the_encoder_as_it_was(encoder):
     assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
 
 
-def test_embeddings_come_in_the_order_of_the_texts_and_ignore_padding(encoder):
-    texts = ["short", "a much longer text than the first one", "three words here"]
-    together = embed(encoder, WordTokenizer(), texts, batch_size=3, progress=False)
-    alone = np.concatenate(
-        [embed(encoder, WordTokenizer(), [text], progress=False) for text in texts]
-    )
+def test_no_text_is_embedded_twice(encoder, monkeypatch):
+    asked = []
+
+    def watched(model, tokenizer, texts, **how):
+        asked.extend(texts)
+        return embed(model, tokenizer, texts, **how)
+
+    monkeypatch.setattr(baselines, "embed", watched)
+    train, validation = reviews(40), reviews(20)  # the first 20 are the same
+    classifier = fit_frozen(encoder, WordTokenizer(), train, validation)
+    classifier.accuracy(reviews(45))
+    assert asked == reviews(45)["text"][:]
+    twice = classifier.featurize(["a fine film", "a dull film", "a fine film"])
+    alone = embed(encoder, WordTokenizer(), ["a fine film"], progress=False)
     # Padding changes the order of summation, so float32 agrees to its rounding only.
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(twice[[0, 2]], alone.repeat(2, axis=0), atol=1e-5)
 
 
-def test_mean_pooling_is_the_mean_over_the_tokens_that_are_there():
-    hidden = torch.arange(12.0).reshape(1, 3, 4)  # (B, T, C)
-    mask = torch.tensor([[1, 1, 0]])
-    assert torch.equal(pool(hidden, mask, "mean"), hidden[:, :2].mean(1))
-    assert torch.equal(pool(hidden, mask, "cls"), hidden[:, 0])
-
-
-@pytest.mark.parametrize("texts", ["one string", []])
-def test_embedding_something_else_than_a_list_of_texts_is_refused(encoder, texts):
-    with pytest.raises(ValueError, match="list of texts"):
-        embed(encoder, WordTokenizer(), texts)
+def test_the_baseline_needs_a_text(encoder):
+    classifier = fit_frozen(encoder, WordTokenizer(), reviews(40), reviews(20))
+    with pytest.raises(ValueError, match="list of texts with at least one text"):
+        classifier.predict_proba([])
 
 
 def test_a_class_without_training_texts_keeps_the_others_in_their_places():

@@ -1,4 +1,4 @@
-"""Which profile, which role, and what a run says at its start."""
+"""Which profile, and what a run says at its start."""
 
 import random
 
@@ -7,9 +7,7 @@ import pytest
 import torch
 
 import tlhelpers as tl
-from tlhelpers.pretrained.published import hub_ids
 from tlhelpers.profiles import Profile, by_profile, current, resolve
-from tlhelpers.roles import DATASETS, MODELS, source
 
 
 @pytest.fixture(autouse=True)
@@ -72,35 +70,3 @@ def test_a_start_seeds_every_generator(capsys):
     assert draw() == first
     tl.start("tiny", seed=2)
     assert draw() != first
-
-
-def test_an_unknown_role_is_refused_with_the_known_ones():
-    with pytest.raises(LookupError, match=r"no role 'enocder'; the roles are .*encoder"):
-        source(MODELS, "enocder", "tiny")
-
-
-def test_a_role_of_the_other_profile_says_what_there_is_here():
-    with pytest.raises(LookupError, match="'roberta' has nothing in the tiny profile") as error:
-        source(MODELS, "roberta", "tiny")
-    assert "encoder" in str(error.value)
-    assert "profile='full'" in str(error.value)
-
-
-@pytest.mark.parametrize("role", sorted(MODELS))
-def test_a_model_role_has_id_licence_and_configuration(role):
-    for profile, entry in MODELS[role].items():
-        assert entry.hub.count("/") == 1
-        assert entry.licence
-        assert entry.checked
-        assert entry.hub in hub_ids()
-        assert (entry.asset is None) == (profile == "full")
-
-
-@pytest.mark.parametrize("role", sorted(DATASETS))
-def test_a_data_role_has_source_licence_and_citation(role):
-    for profile, entry in DATASETS[role].items():
-        assert (entry.hub is None) == (profile == "tiny")
-        assert (entry.asset is None) == (profile == "full")
-        assert entry.licence
-        assert entry.citation
-        assert entry.checked

@@ -4,7 +4,7 @@ from .baselines import fit_frozen as fit_frozen
 from .baselines import fit_tfidf as fit_tfidf
 from .corpora.by_role import data as data
 from .corpora.by_role import label_names as label_names
-from .corpora.by_role import sample as sample
+from .corpora.splitting import sample as sample
 from .evidence.claims import claim as claim
 from .evidence.claims import expect as expect
 from .evidence.claims import show_claims as show_claims
@@ -23,10 +23,10 @@ from .subjects import multilingual as multilingual
 from .subjects import probing as probing
 from .subjects import probing_tasks as probing_tasks
 from .training.batching import padding_shares as padding_shares
-from .training.fit import Settings as Settings
-from .training.fit import evaluate as evaluate
 from .training.fit import fit as fit
-from .training.fit import predict as predict
+from .training.prediction import evaluate as evaluate
+from .training.prediction import predict as predict
+from .training.settings import Settings as Settings
 from .vectors import embed as embed
 from .visuals import plots as plots
 from .visuals.figure import show as show

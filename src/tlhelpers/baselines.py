@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -115,12 +114,14 @@ def fit_frozen(
         The feature-extraction baseline.
     """
 
-    @lru_cache(maxsize=4)  # train, validation, test, and one of the reader's own
-    def vectors(texts: tuple[str, ...]) -> NDArray[np.float32]:
-        return embed(model, tokenizer, texts, max_length=max_length)
+    known: dict[str, NDArray[np.float32]] = {}  # no text is embedded twice
 
     def featurize(texts: Sequence[str]) -> NDArray[np.float32]:
-        return vectors(tuple(texts))
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new or not len(texts):  # without any text, embed says what is wrong
+            vectors = embed(model, tokenizer, new, max_length=max_length)
+            known.update(zip(new, vectors, strict=True))
+        return np.stack([known[text] for text in texts])
 
     return _fit_head(featurize, train, validation, inverse_penalties)
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from tlhelpers.cache import AssetError
-from tlhelpers.training.fit import Settings
+from tlhelpers.training.settings import Settings
 
 EXAMPLE = """\
 example of a recipe:
@@ -58,7 +58,7 @@ class Recipe:
     seed : int
         Draws the rows, their order and the fresh head.
     settings : dict
-        Fields of :class:`tlhelpers.training.fit.Settings`.
+        Fields of :class:`tlhelpers.training.settings.Settings`.
     """
 
     data: str

@@ -1,9 +1,9 @@
-"""Sentence embeddings: one vector for each text, from a frozen encoder."""
+"""One pass through a frozen encoder, and what is read off it: a vector for each text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,26 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tlhelpers.progress import progress_bar
 
 Pooling = Literal["mean", "cls"]
+Layers = Literal["all", "last"]
+
+
+class HiddenStates(NamedTuple):
+    """What a frozen encoder makes of a batch of B texts, T tokens long with their padding.
+
+    Attributes
+    ----------
+    rows : list of int
+        Which texts these are, B numbers.
+    layers : tuple of torch.Tensor
+        Each of shape ``(B, T, C)``: the embeddings and every layer, or the last layer alone.
+    tokens : BatchEncoding
+        ``tokens["attention_mask"]`` of shape ``(B, T)``; ``tokens.word_ids(b)``, for each token of
+        text b, the word that it is a piece of.
+    """
+
+    rows: list[int]
+    layers: tuple[torch.Tensor, ...]
+    tokens: Any
 
 
 def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
@@ -39,6 +59,99 @@ def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: Pooling) -
 
 
 @torch.inference_mode()
+def hidden_states(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str] | Sequence[Sequence[str]],
+    *,
+    layers: Layers,
+    batch_size: int,
+    truncation: bool = True,
+    max_length: int | None = None,
+    progress: bool = False,
+    description: str = "hidden states",
+) -> Iterator[HiddenStates]:
+    """Run texts through a frozen encoder, on its own device, without gradients.
+
+    Texts of similar length share a batch, so that little is computed for padding.
+
+    Parameters
+    ----------
+    model, tokenizer : PreTrainedModel, PreTrainedTokenizerBase
+        An encoder without a head, left in evaluation mode, and its tokenizer.
+    texts : sequence of str, or of sequences of str
+        Texts, or each as its words.
+    layers : {"all", "last"}
+        Which layers to hand over.
+    batch_size : int
+        Texts a batch.
+    truncation : bool
+        Whether longer texts are cut.
+    max_length : int, optional
+        To how many tokens; to what the tokenizer allows by default.
+    progress : bool
+        Show a progress bar.
+    description : str
+        What the bar says.
+
+    Yields
+    ------
+    HiddenStates
+        One batch after another, the shortest texts first.
+    """
+    model.eval()
+    texts = list(texts)  # a column of a data set decodes itself at each access
+    words = bool(texts) and not isinstance(texts[0], str)
+    shortest_first = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    starts = range(0, len(texts), batch_size)
+    for start in progress_bar(starts, desc=description, unit="batch", show=progress):
+        rows = shortest_first[start : start + batch_size]
+        tokens = tokenizer(
+            [list(texts[row]) if words else texts[row] for row in rows],
+            is_split_into_words=words,
+            padding=True,
+            truncation=truncation,
+            max_length=max_length,
+            return_tensors="pt",
+        ).to(model.device)
+        outputs = model(**tokens, output_hidden_states=layers == "all")
+        hidden = outputs.hidden_states if layers == "all" else (outputs.last_hidden_state,)
+        yield HiddenStates(rows, hidden, tokens)
+
+
+def text_vectors(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    *,
+    pooling: Pooling = "mean",
+    **how: Any,  # noqa: ANN401 -- those of hidden_states
+) -> NDArray[np.float32]:
+    """Reduce each of N texts to a vector at each of K layers.
+
+    Parameters
+    ----------
+    model, tokenizer, texts, **how
+        As for :func:`hidden_states`; at least one text.
+    pooling : {"mean", "cls"}
+        See :func:`pool`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(K, N, C)``, in the order of `texts`.
+    """
+    vectors: NDArray[np.float32] | None = None
+    for rows, layers, tokens in hidden_states(model, tokenizer, texts, **how):
+        if vectors is None:
+            vectors = np.empty((len(layers), len(texts), layers[0].shape[-1]), dtype=np.float32)
+        for layer, hidden in enumerate(layers):
+            pooled = pool(hidden, tokens["attention_mask"], pooling)  # (B, C)
+            vectors[layer, rows] = pooled.float().cpu().numpy()
+    assert vectors is not None
+    return vectors
+
+
 def embed(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -82,20 +195,15 @@ def embed(
     """
     if isinstance(texts, str) or not len(texts):
         raise ValueError(f"embed needs a list of texts with at least one text, got {texts!r}")
-    model.eval()
-    texts = list(texts)
-    shortest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
-    starts = range(0, len(texts), batch_size)
-    for start in progress_bar(starts, desc="embed", unit="batch", show=progress):
-        rows = shortest_first[start : start + batch_size]
-        batch = tokenizer(
-            [texts[i] for i in rows],
-            padding=True,
-            truncation=True,
-            max_length=max_length,
-            return_tensors="pt",
-        ).to(model.device)
-        hidden = model(**batch).last_hidden_state  # (B, T, C)
-        vectors[rows] = pool(hidden, batch["attention_mask"], pooling).float().cpu().numpy()
+    (vectors,) = text_vectors(
+        model,
+        tokenizer,
+        texts,
+        pooling=pooling,
+        layers="last",
+        batch_size=batch_size,
+        max_length=max_length,
+        progress=progress,
+        description="embed",
+    )  # (N, C)
     return vectors

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -115,6 +115,47 @@ def read(path: Path, model: type[M]) -> M:
     except ValidationError as error:
         problems = [_problem(details, model) for details in error.errors(include_url=False)]
         raise YamlFileError(f"{path.name}: " + f"\n{path.name}: ".join(problems)) from error
+
+
+class YamlFolder(Mapping[str, M]):
+    """The YAML files of a folder by name; each is opened when it is asked for, and no other.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Holds ``NAME.yaml`` for each entry.
+    model : type of pydantic.BaseModel
+        What a file is read into.
+    """
+
+    def __init__(self, folder: Path, model: type[M]) -> None:
+        """Note where the files are; none is opened."""
+        self.folder = folder
+        self.model = model
+        self._entries: dict[str, M] = {}
+
+    def __getitem__(self, name: str) -> M:
+        """Read an entry, once."""
+        if name not in self:
+            raise KeyError(name)
+        if name not in self._entries:
+            self._entries[name] = read(self._path(name), self.model)
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a file; it is not opened, nor is the folder listed."""
+        return isinstance(name, str) and Path(name).name == name and self._path(name).is_file()
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names in alphabetical order."""
+        return iter(sorted(path.stem for path in self.folder.glob("*.yaml")))
+
+    def __len__(self) -> int:
+        """Count the files."""
+        return sum(1 for _ in self)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.yaml"
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:

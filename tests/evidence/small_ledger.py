@@ -8,10 +8,9 @@ from tools.sweep.record import write_content
 GOOD = """
 - id: 08-good
   claim: A rank-8 update of a 4096 x 4096 matrix has 65,536 numbers.
-  source: {section: 8, figure: "65,536", where: formula}
+  source: {section: 8, figure: "65,536", where: formula, value: 65_536}
   kind: computed
   settled_by: {function: ch08.count, arguments: {rank: 8}, expects: 65536}
-  verdict: confirmed
   why: Two factors of 4096 x 8.
   prose: ["65,536"]
 """
@@ -25,6 +24,16 @@ MEASURED = """
     bar: {above: 0.05}
   settled_by: {result: 08-rank, value: accuracy, where: {rank: 8}, minus: {rank: 1}}
   why: Eight directions hold more than one.
+"""
+# The same figure, by a source that was read.
+CITED = """
+- id: 08-cited
+  claim: LoRA is as good as full fine-tuning on MNLI.
+  source: {section: 8, figure: "87.2", where: prose}
+  kind: cited
+  settled_by: {reference: hu-2021, locator: Table 2, quote_value: "87.2", checked: read there}
+  verdict: confirmed
+  why: One of several tasks.
 """
 REFERENCES = """
 hu-2021: {authors: Hu et al., year: 2021, title: LoRA, url: "https://arxiv.org/abs/2106.09685"}

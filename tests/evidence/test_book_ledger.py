@@ -2,12 +2,11 @@
 
 import pytest
 
+from tests.evidence.settled import BOOK, settled
 from tests.evidence.small_ledger import GOOD, write
 from tlhelpers.evidence.ledger import load_ledger
 from tlhelpers.evidence.settle import settle
 from tools.contract.prose_numbers import bare_phrases, unbacked_phrases
-
-BOOK = load_ledger()
 
 
 @pytest.mark.parametrize(
@@ -32,6 +31,7 @@ def test_a_phrase_states_only_what_its_entry_backs(folder, phrase, backed):
 
 def test_a_share_backs_a_percentage(folder):
     text = GOOD.replace("expects: 65536", "expects: 0.934").replace('["65,536"]', '["93.4 %"]')
+    text = text.replace("65_536", "0.934")
     entry = load_ledger(write(folder, text))["08-good"]
     assert unbacked_phrases(entry, settle(entry, folder)) == []
 
@@ -49,16 +49,16 @@ def test_every_reference_is_cited_or_recommended():
 
 @pytest.mark.parametrize("entry", BOOK.entries, ids=lambda entry: entry.id)
 def test_the_book_ledger_is_settled_as_it_says(entry):
-    settled = settle(entry)
-    assert settled.holds, (
-        f"{entry.file}: {entry.id}: {settled.detail}. Correct the entry, or what it rests on."
+    found = settled(entry.id)
+    assert found.holds, (
+        f"{entry.file}: {entry.id}: {found.detail}. Correct the entry, or what it rests on."
     )
     assert not bare_phrases(entry), (
         f"{entry.file}: {entry.id}: prose {bare_phrases(entry)} would cover that number anywhere. "
         "Add a word: '12 layers'."
     )
-    for phrase in unbacked_phrases(entry, settled):
+    for phrase in unbacked_phrases(entry, found):
         pytest.fail(
             f"{entry.file}: {entry.id}: prose {phrase!r} has a number that is neither in figure "
-            f"nor in settled_by, nor the value ({settled.value!r}). Correct the phrase."
+            f"nor in settled_by, nor the value ({found.value!r}). Correct the phrase."
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.evidence.small_ledger import GOOD, MEASURED, write
+from tests.evidence.small_ledger import CITED, GOOD, MEASURED, write
 from tlhelpers.evidence.ledger import LedgerError, load_ledger
 
 
@@ -15,21 +15,27 @@ def test_a_good_entry_is_read(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("  kind: computed\n", ""), "'kind' is not one of the choices"),
-        (("verdict: confirmed", "verdict: sure"), "'verdict' is not one of the choices"),
+        (("  prose:", "  verdict: confirmed\n  prose:"), "'verdict' is typed"),
+        (("value: 65_536", "value: 65_536, digits: 0"), "'source.digits'"),
+        (("value: 65_536", "value: 65_536, relation: near"), "'source.relation' is not one of"),
+        (("value: 65_536", "value: 65_536, digits: 2, relation: about"), "exclude each other"),
+        (("value: 65_536", "value: 65_536, relation: between"), "does not fit the relation"),
+        (("value: 65_536", "value: many, relation: about"), "does not fit the relation"),
+        (("value: 65_536", "digits: 2"), "'source.value' is missing"),
+        ((", value: 65_536", ""), "'source.value' is missing"),
+        (("  prose:", "  depends_on: the rank\n  prose:"), "'depends_on' contradicts"),
+        (("  prose:", "  overturned_by: a recount\n  prose:"), "'overturned_by' says nothing new"),
         (("source: {section: 8", "source: {section: 21"), "'source.section'"),
         (("where: formula", "where: footnote"), "'source.where'"),
         (("id: 08-good", "id: 09-good"), "does not fit this file"),
         (("why: Two factors of 4096 x 8.", "why:"), "'why'"),
         (('"65,536", where', "65.536, where"), "Put the value in quotes"),
-        (("  verdict: confirmed", "  verdict: corrected"), "'instead' is missing"),
+        (("value: 65_536", "value: 65_537"), "'instead' is missing"),
         (("  prose:", "  proze:"), "'proze' is not known here"),
         (("expects: 65536", "expects: 65536, tolerance: 1"), "tolerance_reason"),
         (("ch08.count", "os.getcwd"), "is not such a path"),
         (("  prose:", "  why: Twice.\n  prose:"), "given twice"),
         (("  prose:", "  planned: {sweeps: [08-rank]}\n  prose:"), "contradicts"),
-        (("  verdict: confirmed\n", ""), "'verdict' is missing"),
-        (("verdict: confirmed", "verdict: refuted here"), "'verdict' cannot be stated"),
         (("  prose:", "  changed: {what: a, why: b}\n  prose:"), "not measured"),
     ],
 )
@@ -38,6 +44,61 @@ def test_a_bad_entry_names_file_entry_field_and_remedy(folder, change, message):
     with pytest.raises(LedgerError, match=r"08-lora-maths\.yaml") as raised:
         load_ledger(write(folder, GOOD.replace(*change)))
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("  kind: cited\n", ""), "'kind' is not one of the choices"),
+        (("verdict: confirmed", "verdict: sure"), "'verdict' is not one of the choices"),
+        (("  verdict: confirmed\n", ""), "'verdict' is missing"),
+        (("verdict: confirmed", "verdict: refuted here"), "'verdict' cannot be stated"),
+        (('figure: "87.2"', 'figure: "87.2", value: 87.2'), "'source.value' is compared with"),
+    ],
+)
+def test_a_bad_cited_entry_is_refused(folder, change, message):
+    assert change[0] in CITED
+    with pytest.raises(LedgerError, match=message):
+        load_ledger(write(folder, CITED.replace(*change)))
+
+
+WITHOUT_A_NUMBER = GOOD.replace('figure: "65,536"', 'figure: ""').replace(", value: 65_536", "")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("  verdict: confirmed\n", "'overturned_by' is missing"),
+        ("  verdict: depends\n  overturned_by: a recount\n", "'depends_on' does not fit"),
+        ("  overturned_by: a recount\n", "'verdict' is not one of the choices"),
+    ],
+)
+def test_a_typed_verdict_says_what_would_overturn_it(folder, lines, message):
+    with pytest.raises(LedgerError, match=message):
+        load_ledger(write(folder, WITHOUT_A_NUMBER.replace("  why:", f"{lines}  why:")))
+    good = "  verdict: depends\n  depends_on: the rank\n  overturned_by: a recount\n"
+    text = WITHOUT_A_NUMBER.replace("  why:", f"{good}  why:")
+    assert load_ledger(write(folder, text))["08-good"].verdict == "depends"
+
+
+@pytest.mark.parametrize(
+    ("value", "lines", "verdict"),
+    [
+        ("65_536", "", "confirmed"),
+        ("66_000, digits: 2", "", "confirmed"),
+        ("67_000, digits: 2", "  instead: Count.\n", "corrected"),
+        ("65_536, relation: less than", "  depends_on: the width\n", "depends"),
+    ],
+)
+def test_a_verdict_follows_from_the_value_that_is_stated(folder, value, lines, verdict):
+    text = GOOD.replace("value: 65_536", f"value: {value}").replace("  why:", f"{lines}  why:")
+    assert load_ledger(write(folder, text))["08-good"].verdict == verdict
+
+
+def test_our_own_number_is_confirmed(folder):
+    source = GOOD[GOOD.index("source:") : GOOD.index("\n  kind")]
+    text = GOOD.replace(source, "source: null")
+    assert load_ledger(write(folder, text))["08-good"].verdict == "confirmed"
 
 
 @pytest.mark.parametrize(
@@ -78,10 +139,9 @@ def test_a_planned_entry_names_the_sweeps_that_it_waits_for(folder):
 
 
 def test_an_entry_without_settlement_is_refused(folder):
-    start = GOOD.index("  settled_by")
-    text = GOOD[:start] + GOOD[GOOD.index("  verdict") :]
+    settled_by = CITED[CITED.index("  settled_by") : CITED.index("  verdict")]
     with pytest.raises(LedgerError, match="'settled_by' is missing"):
-        load_ledger(write(folder, text))
+        load_ledger(write(folder, CITED.replace(settled_by, "")))
 
 
 def test_an_id_may_be_used_once(folder):
@@ -90,18 +150,15 @@ def test_an_id_may_be_used_once(folder):
 
 
 def test_a_firm_verdict_needs_a_checked_citation(folder):
-    cited = GOOD.replace("kind: computed", "kind: cited").replace(
-        "{function: ch08.count, arguments: {rank: 8}, expects: 65536}",
-        "{reference: hu-2021, locator: Table 2, quote_value: '87.2', unchecked: not reached}",
-    )
+    cited = CITED.replace("checked: read there", "unchecked: not reached")
     with pytest.raises(LedgerError, match="the citation is unchecked"):
         load_ledger(write(folder, cited))
-    entry = load_ledger(write(folder, cited.replace("confirmed", "depends")))["08-good"]
+    entry = load_ledger(write(folder, cited.replace("confirmed", "depends")))["08-cited"]
     assert not entry.settled_by.checked
 
 
 def test_learning_rates_may_be_written_without_a_point(folder):
-    text = GOOD.replace("expects: 65536", "expects: 1e-5")
+    text = GOOD.replace("expects: 65536", "expects: 1e-5").replace("65_536", "1e-5")
     assert load_ledger(write(folder, text))["08-good"].settled_by.expects == 1e-5
 
 

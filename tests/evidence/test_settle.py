@@ -14,10 +14,11 @@ def test_a_good_entry_is_settled(folder):
 
 
 def test_a_computed_value_that_drifts_does_not_hold(folder):
-    write(folder, GOOD.replace("expects: 65536", "expects: 65535"))
+    write(folder, GOOD.replace("expects: 65536", "expects: 65535").replace("65_536", "65_535"))
     settled = settle(load_ledger(folder)["08-good"], folder)
     assert not settled.holds
     assert "differs from 65535" in settled.detail
+    assert settled.detail.endswith("so the claim is corrected")
 
 
 @pytest.mark.parametrize(

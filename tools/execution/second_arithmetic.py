@@ -25,16 +25,12 @@ from tools.project import Project
 from tools.sweep.measure import commit
 
 NUMERIC_TESTS = (
-    "tests/test_training.py",
-    "tests/test_batching.py",
-    "tests/test_strategies.py",
-    "tests/test_first_token.py",
+    "tests/training",
+    "tests/subjects",
+    "tests/pretrained",
     "tests/test_baselines.py",
-    "tests/subjects/test_lora.py",
-    "tests/test_probing.py",
-    "tests/test_multilingual.py",
-    "tests/test_models.py",
     "tests/test_metrics.py",
+    "tests/test_vectors.py",
 )
 # Sums, products and exponentials: what another instruction set computes with other last bits.
 PROBE = """

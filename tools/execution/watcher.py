@@ -95,9 +95,20 @@ class Watcher:
             wanted = not (isinstance(arguments[1], str) and set("wax+") & set(arguments[1]))
         else:
             # An import lists the folders it searches; a module added there says nothing.
-            wanted = not absolute.startswith(os.path.join(self.root, "src"))
+            source = os.path.join(self.root, "src")
+            wanted = not absolute.startswith(source) or self.has_tables(absolute)
         if wanted:
             self.note(absolute)
+
+    def has_tables(self, folder: str) -> bool:
+        """Tell whether a listed folder is one of a file an entry, such as the languages."""
+        self.own.reading = True
+        try:
+            return any(name.endswith(".yaml") for name in os.listdir(folder))
+        except OSError:
+            return False
+        finally:
+            self.own.reading = False
 
     def note(self, absolute: str) -> None:
         """Digest a path that is read for the first time; for compiled code, its source."""

@@ -13,6 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from html import escape as html_escape
 from pathlib import Path
 
@@ -31,32 +32,7 @@ from tlhelpers.evidence.ledger import (
 )
 from tlhelpers.evidence.recorded import ResultsError, recorded
 from tlhelpers.evidence.settle import Settled, settle
-from tools.project import UserError, write_atomically
-
-# Titles by number; a chapter that is not staged yet is named, but not linked.
-SLUGS = (
-    "01-the-story",
-    "02-why-nlp-needed-it",
-    "03-word2vec-to-gpt",
-    "04-pretraining-objectives",
-    "05-fine-tuning-paradigm",
-    "06-bert-architecture",
-    "07-fine-tuning-strategies",
-    "08-lora-maths",
-    "09-what-layers-learn",
-    "10-full-fine-tuning",
-    "11-lora-with-peft",
-    "12-choosing-a-model",
-    "13-catastrophic-forgetting",
-    "14-multilingual-transfer",
-    "15-named-entity-recognition",
-    "16-the-bert-family",
-    "17-domain-adaptive-pretraining",
-    "18-transfer-vs-scratch",
-    "19-golden-rules",
-    "20-decision-cheatsheet",
-)
-SPELLED = {"nlp": "NLP", "bert": "BERT", "gpt": "GPT", "lora": "LoRA", "peft": "PEFT"}
+from tools.project import Chapter, UserError, chapters, write_atomically
 
 MEANING = {
     "confirmed": "it is so",
@@ -84,13 +60,17 @@ def _link(label: str, target: str) -> str:
     return f"[{escape(label)}](<{target}>)"
 
 
+@cache
+def _listed() -> dict[int, Chapter]:
+    return {chapter.number: chapter for chapter in chapters()}
+
+
 def _chapter_title(chapter: int, titles: Mapping[int, str]) -> str:
-    words = " ".join(SPELLED.get(word, word) for word in SLUGS[chapter - 1][3:].split("-"))
-    return titles.get(chapter, words[0].upper() + words[1:])
+    return titles.get(chapter, _listed()[chapter].title)
 
 
 def staged_titles(stage: Path) -> dict[int, str]:
-    """Return the titles of the chapters that are in the book, by number."""
+    """Return the titles of the chapters that are in the book, by number: these are linked."""
     titles: dict[int, str] = {}
     for path in sorted((stage / "notebooks").glob("[0-9][0-9]-*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
@@ -166,6 +146,7 @@ def _card(entry: Claim, settled: Settled, ledger: Ledger) -> list[str]:
         "",
         escape(entry.why),
         "",
+        *_conditions(entry),
         *instead,
         *_registration(entry),
         f"Evidence: {evidence(entry, settled, ledger)}",
@@ -173,6 +154,11 @@ def _card(entry: Claim, settled: Settled, ledger: Ledger) -> list[str]:
         ":::",
         "",
     ]
+
+
+def _conditions(entry: Claim) -> list[str]:
+    said = [("Depends on", entry.depends_on), ("Overturned by", entry.overturned_by)]
+    return [line for name, text in said if text for line in (f"{name}: {escape(text)}", "")]
 
 
 def _anchor(entry: Claim) -> str:
@@ -216,7 +202,10 @@ def claims_page(ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str,
 def _chapter_heading(chapter: int, titles: Mapping[int, str]) -> list[str]:
     lines = [f"## {chapter:02d} · {escape(_chapter_title(chapter, titles))}", ""]
     if chapter in titles:
-        lines += [f"From {_link('the chapter', f'../notebooks/{SLUGS[chapter - 1]}.ipynb')}.", ""]
+        lines += [
+            f"From {_link('the chapter', f'../notebooks/{_listed()[chapter].slug}.ipynb')}.",
+            "",
+        ]
     return lines
 
 

@@ -13,12 +13,11 @@ from types import ModuleType
 from typing import Any
 
 from tlhelpers.evidence.recorded import SEED
-from tools.project import Project, UserError
+from tools.project import Project, UserError, chapters
 
 ROOT = Project().root
 SWEEPS = ROOT / "book" / "sweeps"
 RESULTS = ROOT / "book" / "results"
-LONG_CHAPTERS = (10, 13, 18)
 
 Point = dict[str, Any]
 
@@ -28,8 +27,8 @@ class SweepError(UserError):
 
 
 def limit_minutes(name: str) -> int:
-    """Return how long a sweep may take on two cores."""
-    return 60 if int(name[:2]) in LONG_CHAPTERS else 20
+    """Return how long a sweep may take on two cores, as ``book/chapters.yaml`` has it."""
+    return chapters()[int(name[:2]) - 1].sweep_minutes
 
 
 def find_sweeps(wanted: list[str], folder: Path = SWEEPS) -> list[Path]:

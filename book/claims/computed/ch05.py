@@ -28,8 +28,3 @@ def new_parameters(labels: int) -> int:
     return sum(p.numel() for p in whole.parameters()) - sum(
         p.numel() for p in pretrained.parameters()
     )
-
-
-def times_lower(pretraining: float, fine_tuning: list[float]) -> list[float]:
-    """Say how many times lower than the rate of pretraining each rate is."""
-    return [round(pretraining / rate, 6) for rate in fine_tuning]

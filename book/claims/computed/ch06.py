@@ -7,37 +7,36 @@ from __future__ import annotations
 
 from typing import Any
 
-SIZES: dict[str, dict[str, int]] = {
-    "base": {},  # BertConfig's defaults are those of bert-base-uncased
-    "large": {
-        "hidden_size": 1024,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 16,
-        "intermediate_size": 4096,
-    },
-    "tiny": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2},
-    "mini": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4},
-    "small": {"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8},
-    "medium": {"hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8},
+PUBLISHED = {"base": "google-bert/bert-base-uncased", "large": "google-bert/bert-large-uncased"}
+TINY = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 512,
 }
+
+
+def _config(size: str, **changes: int) -> Any:  # noqa: ANN401
+    from tlhelpers.pretrained.published import configuration
+
+    if size == "tiny":
+        return configuration(PUBLISHED["base"], **TINY | changes)
+    return configuration(PUBLISHED[size], **changes)
 
 
 def _model(size: str, kind: str = "BertModel", **changes: int) -> Any:  # noqa: ANN401
     import torch
     import transformers
 
-    settings = SIZES[size] | changes
-    if "hidden_size" in settings:
-        settings.setdefault("intermediate_size", 4 * settings["hidden_size"])
     with torch.device("meta"):
-        model = getattr(transformers, kind)(transformers.BertConfig(**settings))
+        model = getattr(transformers, kind)(_config(size, **changes))
     model.tie_weights()
     return model
 
 
-def parameters(size: str, kind: str = "BertModel", vocab_size: int = 30522) -> int:
+def parameters(size: str, kind: str = "BertModel") -> int:
     """Count the parameters of a BERT, with whatever head the class has."""
-    return sum(p.numel() for p in _model(size, kind, vocab_size=vocab_size).parameters())
+    return sum(p.numel() for p in _model(size, kind).parameters())
 
 
 def parameters_by_formula(size: str) -> int:
@@ -46,18 +45,18 @@ def parameters_by_formula(size: str) -> int:
     Embeddings (V + P + S) d + 2d; per layer 4 (d^2 + d) for attention, 2df + f + d for the
     feed-forward network and 4d for two layer norms; pooler d^2 + d.
     """
-    width = SIZES[size].get("hidden_size", 768)
-    layers = SIZES[size].get("num_hidden_layers", 12)
-    inner = SIZES[size].get("intermediate_size", 4 * width)
-    embeddings = (30522 + 512 + 2) * width + 2 * width
+    config = _config(size)
+    width, layers, inner = config.hidden_size, config.num_hidden_layers, config.intermediate_size
+    rows = config.vocab_size + config.max_position_embeddings + config.type_vocab_size
+    embeddings = rows * width + 2 * width
     layer = 4 * (width * width + width) + 2 * width * inner + inner + width + 4 * width
-    return embeddings + layers * layer + width * width + width
+    return int(embeddings + layers * layer + width * width + width)
 
 
 def shape(size: str) -> list[int]:
-    """Return layers, width of the token vectors, and attention heads."""
-    config = _model(size).config
-    return [config.num_hidden_layers, config.hidden_size, config.num_attention_heads]
+    """Return layers and width of the token vectors, as the published configuration has them."""
+    config = _config(size)
+    return [config.num_hidden_layers, config.hidden_size]
 
 
 def share_of_embeddings(size: str) -> float:
@@ -96,8 +95,3 @@ def head_shape(kind: str, module: str, labels: int) -> list[int]:
     """Return inputs and outputs of the linear layer of a head of BERT-base."""
     layer = getattr(_model("base", kind, num_labels=labels), module)
     return [layer.in_features, layer.out_features]
-
-
-def has_pooler(kind: str) -> bool:
-    """Say whether a BERT with this head keeps the pooler."""
-    return getattr(_model("base", kind).bert, "pooler", None) is not None

@@ -96,17 +96,6 @@ def base_weight_moves_in_training(steps: int = 3) -> bool:
     return not torch.equal(before, layer.base_layer.weight)
 
 
-def trained_share_of_compute() -> float:
-    """Divide the cost of a full training step by that of a step on frozen weights.
-
-    A forward pass costs 2 operations a weight and token, gradients by activations 2 more,
-    gradients by weights 2 more (Kaplan et al. 2020, section 2.1). LoRA saves the last third only:
-    the gradient still runs back through every frozen layer. The factors' own cost is left out.
-    """
-    forward, by_activations, by_weights = 2, 2, 2
-    return (forward + by_activations + by_weights) / (forward + by_activations)
-
-
 def model_parameters(hub_id: str) -> int:
     """Count a model's parameters from its published configuration."""
     from tlhelpers.subjects import lora
@@ -126,15 +115,27 @@ def lora_share(hub_id: str, rank: int, targets: str) -> float:
     return 100 * lora_in_model(hub_id, rank, targets) / model_parameters(hub_id)
 
 
+def layer_saving(hub_id: str, rank: int, targets: str) -> int:
+    """Divide the parameters of a decoder's layers by what LoRA adds to them."""
+    from tlhelpers.subjects import lora
+
+    layers = lora.published(hub_id).base_model.layers
+    whole = sum(p.numel() for p in layers.parameters())
+    return round(whole / lora_in_model(hub_id, rank, targets))
+
+
 def roberta_trained(rank: int, labels: int | None) -> int:
     """Count what is trained with LoRA on query and value of RoBERTa-base.
 
     ``labels``: number of classes of the head that is trained with it; None counts no head.
     """
-    width, layers = 768, 12
-    factors = layers * 2 * lora_parameters(rank, width, width)
-    head = 0 if labels is None else (width + 1) * width + (width + 1) * labels
-    return factors + head
+    from tlhelpers.pretrained.models import meta_model
+    from tlhelpers.subjects import lora
+
+    model: Any = meta_model("FacebookAI/roberta-base", task="classification", labels=labels or 2)
+    factors = lora.lora_parameters(model, rank, "query and value")
+    head = sum(p.numel() for p in model.classifier.parameters())
+    return factors + (0 if labels is None else head)
 
 
 def training_gigabytes(hub_id: str, trained: int, frozen: str = "16 bits") -> float:
@@ -148,16 +149,23 @@ def training_gigabytes(hub_id: str, trained: int, frozen: str = "16 bits") -> fl
     return lora.training_gigabytes(total, trained or total, float(frozen.split()[0]))
 
 
-def tokens_in_hours(
-    hub_id: str, hours: float, peak_teraflops: float = 312.0, utilisation: float = 0.4
-) -> float:
-    """Tokens (millions) that a LoRA run can read on one A100.
+def cards_of_full_fine_tuning(hub_id: str, gigabytes: float) -> int:
+    """Count the cards of a size that hold the states of full fine-tuning, without activations."""
+    import math
 
-    4 operations a weight and token (see ``trained_share_of_compute``); 312 TFLOP/s is the card's
-    16-bit peak, and 40 % of it a good utilisation.
+    return math.ceil(training_gigabytes(hub_id, trained=0) / gigabytes)
+
+
+def hours_to_read(
+    hub_id: str, million_tokens: float, peak_teraflops: float = 312.0, utilisation: float = 0.4
+) -> float:
+    """Hours in which a LoRA run reads so many tokens on one A100.
+
+    4 operations a weight and token: forward pass and gradients of the activations (Kaplan et al.
+    2020, section 2.1); 312 TFLOP/s is the card's 16-bit peak, and 40 % of it a good utilisation.
     """
     rate = peak_teraflops * 1e12 * utilisation / (4 * model_parameters(hub_id))
-    return rate * hours * 3600 / 1e6
+    return million_tokens * 1e6 / rate / 3600
 
 
 def first_gradients(start: str) -> dict[str, bool]:

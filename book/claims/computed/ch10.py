@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-
-ROWS_OF_EACH_LABEL = 12_500  # in the training split and again in the test split of IMDB
-ROWS_WITHOUT_LABEL = 50_000  # the third split of IMDB, "unsupervised"
+from typing import Any
 
 
-def positives_among_first_rows(rows: int) -> int:
-    """Count label 1 in the first rows of a split stored as all negatives, then all positives."""
-    labels = [0] * ROWS_OF_EACH_LABEL + [1] * ROWS_OF_EACH_LABEL
-    return sum(labels[:rows])
+def first_labels(rows: int) -> list[int]:
+    """Labels of the first rows of a split of IMDB, by entry 10-imdb-first-2000-rows: all 0."""
+    return [0] * rows
 
 
 def best_binary_f1_on_first_rows(rows: int) -> float:
@@ -22,35 +19,52 @@ def best_binary_f1_on_first_rows(rows: int) -> float:
     """
     from sklearn.metrics import f1_score
 
-    labels = [0] * (rows - positives_among_first_rows(rows))
+    labels = first_labels(rows)
     return float(f1_score(labels, labels, average="binary", zero_division=0.0))
 
 
-def accuracy_of_always_negative(rows: int) -> float:
-    """Return the accuracy, on the first rows, of a model that has only ever seen label 0."""
-    return 1 - positives_among_first_rows(rows) / rows
+def accuracy_on_first_rows(train: int, test: int) -> float:
+    """Fit scikit-learn's decision tree to the first rows, and score it on the first test rows."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    texts = [[float(i)] for i in range(train + test)]
+    tree = DecisionTreeClassifier(random_state=0).fit(texts[:train], first_labels(train))
+    return float(tree.score(texts[train:], first_labels(test)))
 
 
 def error_of_logistic_regression_on_first_rows(rows: int) -> str:
     """Name the error that scikit-learn raises when the first rows are all it gets to fit."""
     from sklearn.linear_model import LogisticRegression
 
-    labels = [0] * (rows - positives_among_first_rows(rows))
     try:
-        LogisticRegression().fit([[float(i)] for i in range(len(labels))], labels)
+        LogisticRegression().fit([[float(i)] for i in range(rows)], first_labels(rows))
     except ValueError as error:
         return type(error).__name__
     return ""
 
 
-def rows_tokenised(train: int, test: int) -> int:
-    """Count the reviews that mapping the whole dictionary of splits tokenises."""
-    return train + test + ROWS_WITHOUT_LABEL
+def rows_mapped(splits: dict[str, int]) -> int:
+    """Count the rows that mapping a dictionary of splits of these sizes goes through."""
+    from datasets import Dataset, DatasetDict, disable_progress_bars, enable_progress_bars
+
+    seen = []
+
+    def count(batch: dict[str, list[int]]) -> dict[str, list[int]]:
+        seen.append(len(batch["row"]))
+        return batch
+
+    whole = DatasetDict(
+        {name: Dataset.from_dict({"row": range(size)}) for name, size in splits.items()}
+    )
+    disable_progress_bars()
+    whole.map(count, batched=True, load_from_cache_file=False)
+    enable_progress_bars()
+    return sum(seen)
 
 
-def right_answers(accuracy: float, rows: int) -> float:
-    """Turn a printed accuracy into a number of rows, which has to be whole."""
-    return round(accuracy * rows, 6)
+def possible_accuracies(printed: list[float], rows: int) -> list[float]:
+    """Give, for each printed accuracy, the nearest share of so many rows."""
+    return [round(accuracy * rows) / rows for accuracy in printed]
 
 
 def nearest_f1(accuracy: float, f1: float, rows: int) -> list[float]:
@@ -112,8 +126,14 @@ def optimizer_steps(rows: int, batch: int, epochs: int) -> int:
 
 
 def warmup_steps(rows: int, batch: int, epochs: int, share: float) -> int:
-    """Count warm-up steps for a share of all steps, rounded up as transformers did."""
-    return math.ceil(share * optimizer_steps(rows, batch, epochs))
+    """Ask transformers how many warm-up steps it makes of a share of all steps."""
+    import tempfile
+
+    from transformers import TrainingArguments
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = TrainingArguments(output_dir=folder, use_cpu=True, warmup_steps=share)
+    return int(settings.get_warmup_steps(optimizer_steps(rows, batch, epochs)))
 
 
 def installed_by(packages: list[str], wanted: str) -> bool:
@@ -181,11 +201,17 @@ def padded_shapes(lengths: list[int]) -> list[int]:
     return list(batch["input_ids"].shape) if "labels" in batch else []
 
 
-def teraflops_used(minutes: float, rows: int, tokens: int, epochs: int) -> float:
-    """Return the arithmetic rate, in 10^12 operations a second, that a training time implies.
+def training_minutes(
+    rows: int, tokens: int, epochs: int, peak_teraflops: float, utilisation: float
+) -> float:
+    """Return the minutes that the arithmetic of full fine-tuning takes BERT-base on one card.
 
     Six operations a parameter and token (Kaplan et al. 2020, section 2.1), counted with the
-    85 million parameters of BERT-base that are not embeddings, every text at full length.
+    parameters that are not embeddings, every text at full length.
     """
-    parameters = 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)
-    return round(6 * parameters * rows * tokens * epochs / (60 * minutes) / 1e12, 1)
+    from tlhelpers.pretrained.models import meta_model
+
+    layers: Any = meta_model("google-bert/bert-base-uncased").encoder
+    parameters = sum(p.numel() for p in layers.parameters())
+    rate = peak_teraflops * 1e12 * utilisation
+    return 6 * parameters * rows * tokens * epochs / rate / 60

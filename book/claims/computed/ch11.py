@@ -37,10 +37,42 @@ def _gpt2(rank: int, targets: list[str]) -> Any:  # noqa: ANN401 (as above)
     return _adapted(meta_model(GPT2, task="classification", labels=2), rank, targets)
 
 
-def gpt2_counts(rank: int, targets: list[str]) -> dict[str, int]:
-    """What peft counts for GPT-2 with a head for two classes: trained, and all."""
-    trained, everything = _gpt2(rank, targets).get_nb_trainable_parameters()
-    return {"trained": trained, "all": everything}
+def gpt2_trained(rank: int, targets: list[str]) -> int:
+    """What peft counts as trained of GPT-2 with a head for two classes."""
+    return int(_gpt2(rank, targets).get_nb_trainable_parameters()[0])
+
+
+def gpt2_total(rank: int, targets: list[str]) -> int:
+    """What peft counts for the same model in all."""
+    return int(_gpt2(rank, targets).get_nb_trainable_parameters()[1])
+
+
+def gpt2_trained_percent(rank: int, targets: list[str]) -> float:
+    """Percentage that is trained, of all."""
+    return share(gpt2_trained(rank, targets), gpt2_total(rank, targets))
+
+
+def gpt2_parameters(head: bool) -> int:
+    """Count the parameters of GPT-2, with a head for two classes or without any."""
+    from tlhelpers.pretrained.models import meta_model
+
+    model = meta_model(GPT2, task="classification", labels=2) if head else meta_model(GPT2)
+    return sum(p.numel() for p in model.parameters())
+
+
+def gpt2_adapter_megabytes(rank: int, targets: list[str], bytes_each: int) -> float:
+    """Size of what peft saves: the factors and the head."""
+    return megabytes(gpt2_trained(rank, targets), bytes_each)
+
+
+def gpt2_megabytes(bytes_each: int) -> float:
+    """Size of the weights of GPT-2."""
+    return megabytes(gpt2_parameters(head=False), bytes_each)
+
+
+def gpt2_adapter_percent(rank: int, targets: list[str]) -> float:
+    """Size of the adapter in percent of that of GPT-2."""
+    return share(gpt2_trained(rank, targets), gpt2_parameters(head=False))
 
 
 def gpt2_factors(rank: int, targets: list[str]) -> int:
@@ -104,9 +136,15 @@ def adapter_megabytes(hub_id: str, rank: int, wide: bool, bytes_each: int) -> fl
     return megabytes(factors, bytes_each)
 
 
-def state_gigabytes(trained: int, frozen: int = 0) -> float:
-    """Memory (10^9 bytes) of weights, gradients and Adam's states; frozen weights in 16 bits."""
-    return (trained * BYTES_TRAINED + frozen * 2) / 1e9
+def gpt2_state_gigabytes(rank: int | None, targets: list[str]) -> float:
+    """Memory (10^9 bytes) of weights, gradients and Adam's states; frozen weights in 16 bits.
+
+    With LoRA of a rank, or (None) with everything trained.
+    """
+    whole = gpt2_parameters(head=True)
+    if rank is None:
+        return whole * BYTES_TRAINED / 1e9
+    return (gpt2_trained(rank, targets) * BYTES_TRAINED + whole * 2) / 1e9
 
 
 def reduction(before: float, after: float) -> float:

@@ -63,6 +63,11 @@ def layers_parameters(hub_id: str) -> int:
     return sum(p.numel() for p in meta_model(hub_id).encoder.parameters())
 
 
+def layers_ratio(hub_id: str, other: str) -> float:
+    """Divide the parameters of an encoder's layers by those of another's."""
+    return layers_parameters(hub_id) / layers_parameters(other)
+
+
 def size_ratio(large: str, small: str) -> float:
     """Divide the parameters of a decoder by those of an encoder."""
     from tlhelpers.pretrained.models import meta_model

@@ -1,34 +1,19 @@
 """What settles the computed entries of chapter 13."""
 
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 
-def epochs_that_differ(first: Sequence[float], second: Sequence[float]) -> list[int]:
-    """Compare two lists of one figure an epoch; return the epochs, from 1, that differ."""
-    pairs = zip(first, second, strict=True)
-    return [epoch for epoch, (a, b) in enumerate(pairs, start=1) if a != b]
+def percent_in_section_10() -> list[float]:
+    """Give the accuracies that section 10 prints for its three epochs, in percent.
 
+    They are what entry 10-accuracies-fit-500-rows is compared with.
+    """
+    from tlhelpers.evidence.ledger import load_ledger
 
-def best_epoch(accuracies: Sequence[float]) -> int:
-    """Return the epoch, counted from 1, with the highest accuracy."""
-    return max(range(len(accuracies)), key=accuracies.__getitem__) + 1
-
-
-def drop(accuracies: Sequence[float]) -> float:
-    """Points lost between the best and the last epoch."""
-    return round(max(accuracies) - accuracies[-1], 10)
-
-
-def ratio(larger: float, smaller: float) -> float:
-    """Divide two learning rates."""
-    return round(larger / smaller, 10)
-
-
-def warmup_steps(rows: int, batch: int, epochs: int, share: float) -> int:
-    """Number of warm-up steps in a run, rounded up as transformers does."""
-    import math
-
-    return math.ceil(math.ceil(rows / batch) * epochs * share)
+    source = load_ledger(Path(__file__).parents[1], chapter=10)["10-accuracies-fit-500-rows"].source
+    printed: Any = source and source.value
+    return [round(100 * accuracy, 10) for accuracy in printed]
 
 
 def decay_pulls_to(start: float, pretrained: float, steps: int = 2000) -> str:

@@ -69,6 +69,13 @@ def collator_pads_labels_with() -> int:
     return int(DataCollatorForTokenClassification(tokenizer=_tokenizer(True)).label_pad_token_id)
 
 
+def collator_takes(argument: str) -> bool:
+    """Whether the token-classification collator takes an argument of this name."""
+    from transformers import DataCollatorForTokenClassification
+
+    return argument in inspect.signature(DataCollatorForTokenClassification).parameters
+
+
 def bio_labels(types: Sequence[str]) -> list[str]:
     """Write the labels of the BIO scheme: one begin and one inside a type, and one outside."""
     return ["O"] + [f"{prefix}-{kind}" for kind in types for prefix in "BI"]

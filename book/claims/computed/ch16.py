@@ -38,11 +38,6 @@ def layers_by_attention(hub_id: str) -> dict[str, int]:
     return dict(Counter(configuration(hub_id).layer_types))
 
 
-def times(faster: float, slower: float) -> float:
-    """Divide two throughputs."""
-    return round(faster / slower, 1)
-
-
 def length_of_equal_cost(width: int) -> int:
     """Length at which comparing all pairs of tokens costs as much as the weight matrices.
 

@@ -1,13 +1,5 @@
 """What settles the computed entries of chapter 18."""
 
-from collections.abc import Sequence
-
-
-def common_range(first: Sequence[float], second: Sequence[float]) -> list[float]:
-    """Return what two ranges have in common, lowest and highest; empty if nothing."""
-    low, high = max(first[0], second[0]), min(first[-1], second[-1])
-    return [low, high] if low <= high else []
-
 
 def fine_tuning_minutes(
     labels: int,
@@ -18,10 +10,13 @@ def fine_tuning_minutes(
 ) -> float:
     """Minutes that fine-tuning BERT-base takes on one GPU, start-up left out.
 
-    6 operations a parameter and token (Kaplan et al. 2020, section 2.1), 109.5 million parameters;
-    65 TFLOP/s is the 16-bit peak of a T4.
+    6 operations a parameter and token (Kaplan et al. 2020, section 2.1); 65 TFLOP/s is the 16-bit
+    peak of a T4.
     """
-    operations = labels * epochs * tokens * 6 * 109_482_240
+    from tlhelpers.pretrained.models import meta_model
+
+    bert = meta_model("google-bert/bert-base-uncased")
+    operations = labels * epochs * tokens * 6 * sum(p.numel() for p in bert.parameters())
     return operations / (peak_teraflops * 1e12 * utilisation) / 60
 
 

@@ -24,12 +24,18 @@ def saved_with_a_model() -> list[str]:
         return sorted(path.name for path in Path(folder).iterdir())
 
 
-def look_up(piece: int, rows: int) -> str:
-    """Look a piece of a text up in an embedding table; return "found" or the error's name."""
+def look_up_last_piece(tokenizer: str, model: str) -> str:
+    """Look the last piece of one model's vocabulary up in the embedding table of another.
+
+    Returns "found" or the error's name; both sizes are those of the published configurations.
+    """
     import torch
 
+    from tlhelpers.pretrained.published import configuration
+
+    piece = int(configuration(tokenizer).vocab_size) - 1
     try:
-        torch.nn.Embedding(rows, 2)(torch.tensor([piece]))
+        torch.nn.Embedding(int(configuration(model).vocab_size), 2)(torch.tensor([piece]))
     except IndexError as error:
         return type(error).__name__
     return "found"

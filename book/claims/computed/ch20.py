@@ -27,8 +27,3 @@ def llama_3_70b_parameters() -> int:
 def llama_3_70b_gigabytes(bits: int) -> float:
     """Memory of its weights alone, in 10^9 bytes."""
     return round(llama_3_70b_parameters() * bits / 8 / 1e9, 1)
-
-
-def device_hours(devices: int, hours: float) -> float:
-    """Multiply devices by hours."""
-    return devices * hours

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tlhelpers.cache import AssetError
-from tlhelpers.yaml_files import Entry, read
+from tlhelpers.yaml_files import Entry, YamlFolder
 
 FOLDER = Path(__file__).with_suffix("")
 CODE = (".py", ".marshal", ".pkl", ".so", "*.c")  # endings of what is never taken from an archive
@@ -94,7 +94,7 @@ class Asset(Entry):
 
 def names() -> list[str]:
     """List the names of all assets, in the order of the alphabet."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return list(YamlFolder(FOLDER, Asset))
 
 
 def asset(name: str) -> Asset:
@@ -117,6 +117,7 @@ def asset(name: str) -> Asset:
     YamlFileError
         If its file does not say what an `Asset` says.
     """
-    if name not in names():
+    table = YamlFolder(FOLDER, Asset)
+    if name not in table:
         raise AssetError(f"There is no asset {name!r}. Choose one of: {', '.join(names())}.")
-    return read(FOLDER / f"{name}.yaml", Asset)
+    return table[name]

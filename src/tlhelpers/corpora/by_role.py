@@ -13,20 +13,9 @@ from datasets.utils import (
     enable_progress_bars,
 )
 
-from tlhelpers.corpora.splitting import drop_near_duplicates, sample, split_off, three_way
+from tlhelpers.corpora.splitting import split_off
 from tlhelpers.profiles import Profile, current
-from tlhelpers.roles import DATASETS, DataSource, source
-
-__all__ = [
-    "COLUMNS",
-    "data",
-    "describe",
-    "drop_near_duplicates",
-    "label_names",
-    "sample",
-    "split_off",
-    "three_way",
-]
+from tlhelpers.roles import DATASETS, DataSource, Kind, source
 
 
 def data(
@@ -40,7 +29,7 @@ def data(
     Parameters
     ----------
     role
-        A key of `tlhelpers.profiles.DATASETS`, e.g. ``"sentiment"``.
+        A key of `tlhelpers.roles.DATASETS`, e.g. ``"sentiment"``.
     profile
         Which profile; by default the one in use.
     language
@@ -68,7 +57,7 @@ def data(
     """
     chosen = current(profile)
     entry = source(DATASETS, role, chosen)
-    if language is not None and language not in (entry.languages or ("en",)):
+    if language is not None and not entry.has_language(language):
         raise ValueError(
             f"{role!r} has no language {language!r} here; it has "
             f"{', '.join(entry.languages or ('en',))}"
@@ -76,7 +65,13 @@ def data(
     if entry.asset is not None:
         from tlhelpers.corpora.from_assets import READERS
 
-        splits = READERS[role](entry, language or "en")
+        read = READERS.get(entry.reader or "")
+        if read is None:
+            raise LookupError(
+                f"the file of {role!r} names the reader {entry.reader!r}; there are "
+                f"{', '.join(sorted(READERS))}. Write another one in tlhelpers.corpora.from_assets"
+            )
+        splits = read(entry, language or "en")
     else:
         splits = _from_hub(entry, language or "en")
     for split in splits.values():
@@ -113,7 +108,7 @@ def label_names(splits: DatasetDict | Dataset, column: str = "label") -> list[st
 
 
 # What is kept of each kind of data set, under these names.
-COLUMNS: dict[str, tuple[str, ...]] = {
+COLUMNS: dict[Kind, tuple[str, ...]] = {
     "classification": ("text", "label"),
     "pairs": ("premise", "hypothesis", "label"),
     "tokens": ("tokens", "tags"),
@@ -145,10 +140,10 @@ def _from_hub(entry: DataSource, language: str) -> DatasetDict:
 
 def _made_uniform(raw: DatasetDict, entry: DataSource) -> DatasetDict:
     """Give splits, columns and classes of a raw set from the hub our names."""
-    names = dict(entry.splits) or {name: name for name in SPLITS}
+    names = entry.splits or {name: name for name in SPLITS}
     splits = DatasetDict({ours: raw[theirs] for ours, theirs in names.items()})
     if entry.columns:
-        splits = splits.rename_columns(dict(entry.columns))
+        splits = splits.rename_columns(entry.columns)
     splits = splits.select_columns(list(COLUMNS[entry.kind]))
     if "label" in COLUMNS[entry.kind]:
         splits = _with_class_names(splits, entry.label_names)

@@ -15,7 +15,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -27,27 +27,23 @@ from tlhelpers.corpora.splitting import drop_near_duplicates, three_way
 from tlhelpers.corpora.voice_commands import command_splits
 from tlhelpers.roles import DataSource
 
+Columns: TypeAlias = dict[str, list[Any]]  # of one length
+
 TEXT = Value("string")
 
 
 def sentiment(entry: DataSource, language: str) -> DatasetDict:
     """Movie-review sentences, by the sign of their mean rating."""
-    rows = _prepared(
-        "sentiment",
-        lambda folder: rated_sentences(_member(folder, "movieReviewSnippets_GroundTruth.txt")),
+    rows = _parsed(
+        entry,
+        lambda folder: rated_sentences(_text_of(folder, "movieReviewSnippets_GroundTruth.txt")),
     )
-    columns = {
-        "text": rows["text"],
-        "label": [int(rating > 0) for rating in rows["rating"]],
-        "rating": rows["rating"],
-    }
-    features = Features(
-        text=TEXT, label=ClassLabel(names=list(entry.label_names)), rating=Value("float32")
-    )
-    return three_way(Dataset.from_dict(columns, features=features), validation=500, test=1_000)
+    signs = [int(rating > 0) for rating in rows["rating"]]
+    labelled = _labelled(entry, rows["text"], signs, rating=(Value("float32"), rows["rating"]))
+    return three_way(labelled, validation=500, test=1_000)
 
 
-def rated_sentences(text: str) -> dict[str, list[Any]]:
+def rated_sentences(text: str) -> Columns:
     """Read lines of id, rating and sentence, separated by tabs.
 
     Sentences rated between -0.5 and 0.5 are left out: people do not agree on their sign.
@@ -58,22 +54,19 @@ def rated_sentences(text: str) -> dict[str, list[Any]]:
         for _, rating, sentence in rows
         if abs(float(rating)) >= 0.5
     ]
-    kept = [rated[i] for i in drop_near_duplicates([sentence for sentence, _ in rated])]
-    return {"text": [sentence for sentence, _ in kept], "rating": [rating for _, rating in kept]}
+    return _without_copies(text=[row[0] for row in rated], rating=[row[1] for row in rated])
 
 
 def sentiment_chinese(entry: DataSource, language: str) -> DatasetDict:
     """Clauses of Chinese shop reviews, positive and negative."""
-    rows = _prepared("sentiment-zh", _parse_chinese)
-    features = Features(text=TEXT, label=ClassLabel(names=list(entry.label_names)))
-    rows = Dataset.from_dict({name: rows[name] for name in features}, features=features)
-    return three_way(rows, validation=500, test=1_000)
+    rows = _parsed(entry, _chinese_clauses)
+    return three_way(_labelled(entry, rows["text"], rows["label"]), validation=500, test=1_000)
 
 
-def _parse_chinese(folder: Path) -> dict[str, list[Any]]:
+def _chinese_clauses(folder: Path) -> Columns:
     texts, labels = [], []
     for label, name in enumerate(("neg.txt", "pos.txt")):
-        lines = (_one_line(line) for line in _member(folder, name).splitlines())
+        lines = (_one_line(line) for line in _text_of(folder, name).splitlines())
         # Half of the lines stand there twice or more often; some in both files.
         for line in dict.fromkeys(lines):
             if line:
@@ -81,26 +74,21 @@ def _parse_chinese(folder: Path) -> dict[str, list[Any]]:
                 labels.append(label)
     times = Counter(texts)
     rows = [(t, n) for t, n in zip(texts, labels, strict=True) if times[t] == 1]
-    kept = [rows[i] for i in drop_near_duplicates([text for text, _ in rows])]
-    return {"text": [text for text, _ in kept], "label": [label for _, label in kept]}
+    return _without_copies(text=[text for text, _ in rows], label=[label for _, label in rows])
 
 
 def topics(entry: DataSource, language: str) -> DatasetDict:
     """BBC News articles by topic; the headline stands apart from the text."""
-    articles = _prepared("topics", _parse_news)
-    names = list(entry.label_names)
-    columns = {
-        "text": articles["text"],
-        "label": [names.index(topic) for topic in articles["topic"]],
-        "headline": articles["headline"],
-    }
-    features = Features(text=TEXT, label=ClassLabel(names=names), headline=TEXT)
-    return three_way(Dataset.from_dict(columns, features=features), validation=200, test=500)
+    articles = _parsed(entry, _news_articles)
+    labels = [entry.label_names.index(topic) for topic in articles["topic"]]
+    headlines = (TEXT, articles["headline"])
+    labelled = _labelled(entry, articles["text"], labels, headline=headlines)
+    return three_way(labelled, validation=200, test=500)
 
 
 def running_text(entry: DataSource, language: str) -> DatasetDict:
     """Paragraphs of the BBC News articles; those of one article are in one split."""
-    articles = _prepared("topics", _parse_news).select_columns("text")
+    articles = _parsed(entry, _news_articles).select_columns("text")
     splits = three_way(articles, validation=100, test=200, by=None)
     return DatasetDict(
         {
@@ -112,43 +100,42 @@ def running_text(entry: DataSource, language: str) -> DatasetDict:
     )
 
 
-def _parse_news(folder: Path) -> dict[str, list[Any]]:
-    rows = []
+def _news_articles(folder: Path) -> Columns:
+    topics, headlines, texts = [], [], []
     for path in sorted(folder.glob("**/*.txt")):
         headline, _, rest = path.read_text("utf-8", errors="replace").strip().partition("\n")
         paragraphs = [_one_line(line) for line in rest.split("\n")]
-        rows.append((path.parent.name, _one_line(headline), "\n".join(filter(None, paragraphs))))
-    kept = [rows[i] for i in drop_near_duplicates([text for _, _, text in rows])]
-    topics, headlines, texts = (list(column) for column in zip(*kept, strict=True))
-    return {"topic": topics, "headline": headlines, "text": texts}
+        topics.append(path.parent.name)
+        headlines.append(_one_line(headline))
+        texts.append("\n".join(filter(None, paragraphs)))
+    return _without_copies(topic=topics, headline=headlines, text=texts)
 
 
 def legal(entry: DataSource, language: str) -> DatasetDict:
     """Licence texts by category; the rare categories are left out."""
-    names = list(entry.label_names)
-    texts = _prepared("legal", _parse_licences)
+    names = entry.label_names
+    found = _parsed(entry, _licence_texts)
     rows = [
         (text, names.index(category))
-        for text, category in zip(texts["text"], texts["category"], strict=True)
+        for text, category in zip(found["text"], found["category"], strict=True)
         if category in names
     ]
-    columns = {"text": [text for text, _ in rows], "label": [label for _, label in rows]}
-    features = Features(text=TEXT, label=ClassLabel(names=names))
-    splits = three_way(Dataset.from_dict(columns, features=features), validation=150, test=300)
+    labelled = _labelled(entry, [text for text, _ in rows], [label for _, label in rows])
+    splits = three_way(labelled, validation=150, test=300)
     splits["unlabelled"] = splits["train"].select_columns("text")
     return splits
 
 
-def _parse_licences(folder: Path) -> dict[str, list[Any]]:
-    rows = []
+def _licence_texts(folder: Path) -> Columns:
+    texts, categories = [], []
     for path in sorted(folder.glob("**/*.LICENSE")):
         content = path.read_text("utf-8")
         front, _, text = content.removeprefix("---").partition("\n---")
         category = re.search(r"^category: (.*)$", front, re.MULTILINE)
         if category and len(text.split()) >= 20:  # shorter ones only point to a text elsewhere
-            rows.append((_one_line(text), category[1].strip()))
-    kept = [rows[i] for i in drop_near_duplicates([text for text, _ in rows])]
-    return {"text": [text for text, _ in kept], "category": [category for _, category in kept]}
+            texts.append(_one_line(text))
+            categories.append(category[1].strip())
+    return _without_copies(text=texts, category=categories)
 
 
 def biomedical(entry: DataSource, language: str) -> DatasetDict:
@@ -157,34 +144,22 @@ def biomedical(entry: DataSource, language: str) -> DatasetDict:
     The field of an abstract is the qualifier of its major MeSH headings. The split
     ``unlabelled`` holds the other abstracts and the text of the training split.
     """
-    names = list(entry.label_names)
-    rows = _prepared("biomedical", _parse_medline)
-    labelled, unlabelled = [], []
-    for row in rows:
+    names = entry.label_names
+    texts, labels, unlabelled = [], [], []
+    for row in _parsed(entry, _medline_abstracts):
         fields = [names.index(name) for name in names if name in row["major"].split("|")]
         if len(fields) == 1:
-            labelled.append((row["text"], fields[0]))
+            texts.append(row["text"])
+            labels.append(fields[0])
         else:
             unlabelled.append(row["text"])
-    columns = {"text": [text for text, _ in labelled], "label": [label for _, label in labelled]}
-    features = Features(text=TEXT, label=ClassLabel(names=names))
-    splits = three_way(Dataset.from_dict(columns, features=features), validation=300, test=600)
+    splits = three_way(_labelled(entry, texts, labels), validation=300, test=600)
     unlabelled += splits["train"]["text"]
     splits["unlabelled"] = Dataset.from_dict({"text": unlabelled})
     return splits
 
 
-def intents(entry: DataSource, language: str) -> DatasetDict:
-    """Voice commands by intent."""
-    return command_splits(fetch("intents"), language).select_columns(["text", "label"])
-
-
-def slots(entry: DataSource, language: str) -> DatasetDict:
-    """Voice commands in words, with the tag of each word's slot."""
-    return command_splits(fetch("intents"), language).select_columns(["tokens", "tags"])
-
-
-def _parse_medline(folder: Path) -> dict[str, list[Any]]:
+def _medline_abstracts(folder: Path) -> Columns:
     """Read text and major qualifiers of each English abstract.
 
     With regular expressions: the file is pinned to the byte, and 174 MB of XML parsed as such
@@ -200,16 +175,48 @@ def _parse_medline(folder: Path) -> dict[str, list[Any]]:
             texts.append(_one_line(html.unescape(re.sub(r"<[^>]+>", "", " ".join(parts)))))
             qualifiers = {html.unescape(name) for name in _MAJOR_QUALIFIER.findall(article)}
             majors.append("|".join(sorted(qualifiers)))
-    kept = drop_near_duplicates(texts)
-    return {"text": [texts[i] for i in kept], "major": [majors[i] for i in kept]}
+    return _without_copies(text=texts, major=majors)
 
 
 _ABSTRACT = re.compile(r"<AbstractText[^>]*>(.*?)</AbstractText>", re.DOTALL)
 _MAJOR_QUALIFIER = re.compile(r'<QualifierName[^>]*MajorTopicYN="Y"[^>]*>([^<]*)<')
 
 
-def _prepared(name: str, parse: Callable[[Path], dict[str, list[Any]]]) -> Dataset:
+def intents(entry: DataSource, language: str) -> DatasetDict:
+    """Voice commands by intent."""
+    return command_splits(fetch(_asset(entry)), language).select_columns(["text", "label"])
+
+
+def slots(entry: DataSource, language: str) -> DatasetDict:
+    """Voice commands in words, with the tag of each word's slot."""
+    return command_splits(fetch(_asset(entry)), language).select_columns(["tokens", "tags"])
+
+
+def _asset(entry: DataSource) -> str:
+    assert entry.asset is not None  # by_role calls a reader for those with an asset only
+    return entry.asset
+
+
+def _labelled(
+    entry: DataSource, texts: list[str], labels: list[int], **more: tuple[Value, list[Any]]
+) -> Dataset:
+    """Make a data set of texts with a `ClassLabel`, and of further columns with their types."""
+    features = Features(text=TEXT, label=ClassLabel(names=list(entry.label_names)))
+    columns = {"text": texts, "label": labels}
+    for name, (kind, values) in more.items():
+        features[name], columns[name] = kind, values
+    return Dataset.from_dict(columns, features=features)
+
+
+def _without_copies(**columns: list[Any]) -> Columns:
+    """Drop the rows whose ``text`` is nearly that of an earlier row."""
+    kept = drop_near_duplicates(columns["text"])
+    return {name: [values[i] for i in kept] for name, values in columns.items()}
+
+
+def _parsed(entry: DataSource, parse: Callable[[Path], Columns]) -> Dataset:
     """Parse an asset once and keep its rows in the cache: reading and comparing take long."""
+    name = _asset(entry)
     code = b"".join(Path(file).read_bytes() for file in (__file__, splitting.__file__))
     digest = hashlib.sha256(code).hexdigest()[:8]
     folder = cache_folder() / "corpora" / f"{folder_of(name).name}-{digest}"
@@ -222,7 +229,7 @@ def _prepared(name: str, parse: Callable[[Path], dict[str, list[Any]]]) -> Datas
     return Dataset(pyarrow.parquet.read_table(folder / "rows.parquet"))
 
 
-def _member(folder: Path, name: str) -> str:
+def _text_of(folder: Path, name: str) -> str:
     """Read a file of an unpacked asset, also if it sits inside a tar archive there."""
     for path in sorted(folder.rglob(name)):
         return path.read_text(encoding="utf-8")
@@ -242,14 +249,14 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
+# What the files of the roles call them; each takes the source and a language's code.
 READERS: dict[str, Callable[[DataSource, str], DatasetDict]] = {
     "biomedical": biomedical,
     "intents": intents,
     "legal": legal,
-    "ner": slots,
-    "ner-multilingual": slots,
     "running-text": running_text,
     "sentiment": sentiment,
     "sentiment-chinese": sentiment_chinese,
+    "slots": slots,
     "topics": topics,
 }

@@ -1,4 +1,4 @@
-"""Voice commands in seventeen languages, drawn from sentence templates that people wrote.
+"""Voice commands in many languages, drawn from sentence templates that people wrote.
 
 The templates are those of Home Assistant: "turn (on|off) [the] {area} lights". A draw walks through
 one of them, tosses a coin at each choice, and remembers which words filled which slot. So each
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+
+from tlhelpers.languages import LANGUAGES, Household, with_voice_commands
 
 if TYPE_CHECKING:
     from hassil.expression import Expression, ListReference
@@ -74,121 +76,15 @@ TAGS = {
 }
 TAG_NAMES = ["O"] + [f"{bio}-{tag}" for tag in dict.fromkeys(TAGS.values()) for bio in "BI"]
 
-# The templates leave rooms, devices, floors and goods to the household. These are ours, in the
-# dictionary's form: a language that inflects nouns would change some of them.
-WORDS: dict[str, dict[str, str]] = {
-    "en": {
-        "area": "kitchen, bedroom, living room, bathroom, garage",
-        "name": "ceiling lamp, desk lamp, heater, fan",
-        "floor": "ground floor, first floor",
-        "item": "milk, bread, eggs, coffee",
-    },
-    "de": {
-        "area": "Küche, Schlafzimmer, Wohnzimmer, Badezimmer, Garage",
-        "name": "Deckenlampe, Schreibtischlampe, Heizung, Ventilator",
-        "floor": "Erdgeschoss, Obergeschoss",
-        "item": "Milch, Brot, Eier, Kaffee",
-    },
-    "es": {
-        "area": "cocina, dormitorio, salón, baño, garaje",
-        "name": "lámpara de techo, lámpara de mesa, calefactor, ventilador",
-        "floor": "planta baja, primera planta",
-        "item": "leche, pan, huevos, café",
-    },
-    "fr": {
-        "area": "cuisine, chambre, salon, salle de bain, garage",
-        "name": "plafonnier, lampe de bureau, radiateur, ventilateur",
-        "floor": "rez-de-chaussée, premier étage",
-        "item": "lait, pain, œufs, café",
-    },
-    "it": {
-        "area": "cucina, camera da letto, soggiorno, bagno, garage",
-        "name": "lampadario, lampada da tavolo, termosifone, ventilatore",
-        "floor": "piano terra, primo piano",
-        "item": "latte, pane, uova, caffè",
-    },
-    "pt": {
-        "area": "cozinha, quarto, sala de estar, casa de banho, garagem",
-        "name": "candeeiro de teto, candeeiro de mesa, aquecedor, ventoinha",
-        "floor": "rés do chão, primeiro andar",
-        "item": "leite, pão, ovos, café",
-    },
-    "nl": {
-        "area": "keuken, slaapkamer, woonkamer, badkamer, garage",
-        "name": "plafondlamp, bureaulamp, verwarming, ventilator",
-        "floor": "begane grond, eerste verdieping",
-        "item": "melk, brood, eieren, koffie",
-    },
-    "sv": {
-        "area": "kök, sovrum, vardagsrum, badrum, garage",
-        "name": "taklampa, skrivbordslampa, element, fläkt",
-        "floor": "bottenvåning, övervåning",
-        "item": "mjölk, bröd, ägg, kaffe",
-    },
-    "pl": {
-        "area": "kuchnia, sypialnia, salon, łazienka, garaż",
-        "name": "lampa sufitowa, lampka biurkowa, grzejnik, wentylator",
-        "floor": "parter, pierwsze piętro",
-        "item": "mleko, chleb, jajka, kawa",
-    },
-    "cs": {
-        "area": "kuchyně, ložnice, obývák, koupelna, garáž",
-        "name": "stropní lampa, stolní lampa, topení, ventilátor",
-        "floor": "přízemí, první patro",
-        "item": "mléko, chléb, vejce, káva",
-    },
-    "ru": {
-        "area": "кухня, спальня, гостиная, ванная, гараж",
-        "name": "люстра, настольная лампа, обогреватель, вентилятор",
-        "floor": "первый этаж, второй этаж",
-        "item": "молоко, хлеб, яйца, кофе",
-    },
-    "el": {
-        "area": "κουζίνα, υπνοδωμάτιο, σαλόνι, μπάνιο, γκαράζ",
-        "name": "φωτιστικό οροφής, επιτραπέζιο φωτιστικό, καλοριφέρ, ανεμιστήρας",
-        "floor": "ισόγειο, πρώτος όροφος",
-        "item": "γάλα, ψωμί, αυγά, καφές",
-    },
-    "hi": {
-        "area": "रसोई, शयनकक्ष, बैठक, बाथरूम, गैराज",
-        "name": "टेबल लैंप, हीटर, पंखा, कूलर",
-        "floor": "भूतल, पहली मंज़िल",
-        "item": "दूध, ब्रेड, अंडे, कॉफ़ी",
-    },
-    "ar": {
-        "area": "المطبخ, غرفة النوم, غرفة المعيشة, الحمام, المرآب",
-        "name": "مصباح السقف, مصباح المكتب, المدفأة, المروحة",
-        "floor": "الطابق الأرضي, الطابق الأول",
-        "item": "حليب, خبز, بيض, قهوة",
-    },
-    "he": {
-        "area": "מטבח, חדר שינה, סלון, חדר אמבטיה, חניה",
-        "name": "מנורת תקרה, מנורת שולחן, תנור, מאוורר",
-        "floor": "קומת קרקע, קומה ראשונה",
-        "item": "חלב, לחם, ביצים, קפה",
-    },
-    "zh-CN": {
-        "area": "厨房, 卧室, 客厅, 浴室, 车库",
-        "name": "吸顶灯, 台灯, 暖气, 风扇",
-        "floor": "一楼, 二楼",
-        "item": "牛奶, 面包, 鸡蛋, 咖啡",
-    },
-    "ko": {
-        "area": "부엌, 침실, 거실, 욕실, 차고",
-        "name": "천장등, 스탠드, 히터, 선풍기",
-        "floor": "일층, 이층",
-        "item": "우유, 빵, 달걀, 커피",
-    },
-}
-# Lists of the templates that the words above fill; other open lists make a template unusable.
+# Lists that the templates leave to the household, and which of a language's words fill them; other
+# open lists make a template unusable.
 OPEN_LISTS = {
-    "area": "area",
-    "name": "name",
-    "floor": "floor",
-    "shopping_list_item": "item",
-    "todo_list_item": "item",
+    "area": "rooms",
+    "name": "devices",
+    "floor": "floors",
+    "shopping_list_item": "groceries",
+    "todo_list_item": "groceries",
 }
-WITHOUT_SPACES = ("zh-CN",)
 # What \w leaves out: the vowel signs of Devanagari and other marks that belong to a letter.
 MARKS = "".join(c for c in map(chr, range(0x300, 0xFB20)) if unicodedata.category(c)[0] == "M")
 WORD = re.compile(rf"[\w{MARKS}]+|[^\w\s{MARKS}]")
@@ -217,7 +113,7 @@ def command_splits(folder: Path, language: str, seed: int = 0) -> DatasetDict:
     folder
         Where the templates are, a JSON file for each language.
     language
-        A key of `WORDS`.
+        One of `tlhelpers.languages.with_voice_commands`.
     seed
         Seed of the draws.
 
@@ -226,6 +122,11 @@ def command_splits(folder: Path, language: str, seed: int = 0) -> DatasetDict:
     DatasetDict
         Columns ``text``, ``label``, ``tokens`` and ``tags``. The classes are the same in all
         languages, also where a language lacks some.
+
+    Raises
+    ------
+    LookupError
+        If nobody has listed words for voice commands in the language.
     """
     try:
         from hassil.intents import Intents
@@ -233,22 +134,34 @@ def command_splits(folder: Path, language: str, seed: int = 0) -> DatasetDict:
         raise ImportError(
             "the voice commands need the package hassil: pip install 'tlhelpers[chapters]'"
         ) from error
+    household = _household(language)
     (path,) = folder.glob(f"**/{language}.json")
     intents = Intents.from_dict(json.loads(path.read_text("utf-8")))
     drawn: dict[str, dict[str, list[Command]]] = {name: {} for name in PER_INTENT}
     for number, intent in enumerate(INTENTS):
         if intent in intents.intents:
             rng = np.random.default_rng([seed, number])
-            for split, commands in _draw_intent(intents, intent, language, rng).items():
+            for split, commands in _draw_intent(intents, intent, household, rng).items():
                 drawn[split][intent] = commands
     _drop_shared(drawn)
+    spaces = LANGUAGES[language].spaces_between_words
     return DatasetDict(
-        {name: _as_dataset(drawn[name], language, seed) for name in reversed(PER_INTENT)}
+        {name: _as_dataset(drawn[name], spaces, seed) for name in reversed(PER_INTENT)}
     )
 
 
+def _household(language: str) -> Household:
+    words = LANGUAGES[language].voice_commands if language in LANGUAGES else None
+    if words is None:
+        raise LookupError(
+            f"no words for voice commands in {language!r}, only in "
+            f"{', '.join(with_voice_commands())}; list some in the language's file"
+        )
+    return words
+
+
 def _draw_intent(
-    intents: Intents, intent: str, language: str, rng: np.random.Generator
+    intents: Intents, intent: str, household: Household, rng: np.random.Generator
 ) -> dict[str, list[Command]]:
     """Draw the commands of one intent for each split, no text in two of them."""
     templates = [
@@ -270,7 +183,7 @@ def _draw_intent(
         # More draws than commands: many come out the same, and short intents run dry.
         for i in range(8 * PER_INTENT[split]):
             block, expression = mine[i % len(mine)]
-            command = _draw(expression, block, intents, language, rng)
+            command = _draw(expression, block, intents, household, rng)
             if command is not None and command.text not in seen:
                 seen.add(command.text)
                 result[split].append(command)
@@ -283,12 +196,12 @@ def _draw(
     expression: Expression,
     block: IntentData,
     intents: Intents,
-    language: str,
+    household: Household,
     rng: np.random.Generator,
 ) -> Command | None:
     """Walk through a template once; None if it asks for what nobody has listed."""
     try:
-        pieces = _walk(expression, block, intents, language, rng)
+        pieces = _walk(expression, block, intents, household, rng)
     except _CannotFillError:
         return None
     text, spans = "", []
@@ -307,7 +220,7 @@ def _walk(
     expression: Expression,
     block: IntentData,
     intents: Intents,
-    language: str,
+    household: Household,
     rng: np.random.Generator,
 ) -> list[tuple[str, str | None]]:
     """Return the pieces of one way through an expression, each with the slot that it fills."""
@@ -321,7 +234,7 @@ def _walk(
     )
 
     def walk(inner: Expression) -> list[tuple[str, str | None]]:
-        return _walk(inner, block, intents, language, rng)
+        return _walk(inner, block, intents, household, rng)
 
     if isinstance(expression, TextChunk):
         return [(expression.original_text, None)]
@@ -329,7 +242,7 @@ def _walk(
         rules = intents.expansion_rules | block.expansion_rules
         return walk(rules[expression.rule_name].expression)
     if isinstance(expression, ListReference):
-        words = _fill(expression, block, intents, language, rng, walk)
+        words = _fill(expression, block, intents, household, rng, walk)
         return [(words, expression.slot_name)]
     assert isinstance(expression, Group)
     if isinstance(expression, Alternative):
@@ -346,7 +259,7 @@ def _fill(
     reference: ListReference,
     block: IntentData,
     intents: Intents,
-    language: str,
+    household: Household,
     rng: np.random.Generator,
     walk: Callable[[Expression], list[tuple[str, str | None]]],
 ) -> str:
@@ -363,7 +276,7 @@ def _fill(
         value = values.values[rng.integers(len(values.values))]
         return "".join(words for words, _ in walk(value.text_in))
     if reference.list_name in OPEN_LISTS:
-        choices = WORDS[language][OPEN_LISTS[reference.list_name]].split(", ")
+        choices = getattr(household, OPEN_LISTS[reference.list_name])
         return choices[rng.integers(len(choices))]
     raise _CannotFillError(reference.list_name)
 
@@ -403,13 +316,13 @@ def tagged_words(command: Command, spaces: bool = True) -> tuple[list[str], list
     return words, tags
 
 
-def _as_dataset(drawn: dict[str, list[Command]], language: str, seed: int) -> Dataset:
+def _as_dataset(drawn: dict[str, list[Command]], spaces: bool, seed: int) -> Dataset:
     names = list(INTENTS)
     rows = [
         (command, names.index(intent)) for intent, commands in drawn.items() for command in commands
     ]
     order = np.random.default_rng(seed).permutation(len(rows))
-    tagged = [tagged_words(rows[i][0], language not in WITHOUT_SPACES) for i in order]
+    tagged = [tagged_words(rows[i][0], spaces) for i in order]
     columns = {
         "text": [rows[i][0].text for i in order],
         "label": [rows[i][1] for i in order],

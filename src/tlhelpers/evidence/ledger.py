@@ -25,6 +25,7 @@ from tlhelpers.evidence.bars import (
     Registered,
     judge,
 )
+from tlhelpers.evidence.comparison import RELATIONS, is_as_stated
 from tlhelpers.evidence.fields import Number, Pairs, Text, Texts, Words, one_of, wrong
 from tlhelpers.evidence.recorded import results_folder
 from tlhelpers.yaml_files import Entry
@@ -63,11 +64,42 @@ class Source(Entry):
         The number as given there, e.g. ``"93.4%"``; empty for a statement without a number.
     where : str
         One of ``WHERE``.
+    value : number, text, truth value, list or mapping
+        Of a computed entry: what its function gives if the source is right.
+    digits : int
+        Of how many significant digits the value is.
+    relation : str
+        One of ``comparison.RELATIONS``: how the function's number stands to the value if the
+        source is right. Without digits and relation it is equal to it.
     """
 
     section: Chapter
     figure: Words = ""
     where: Annotated[str, one_of(WHERE)]
+    value: bool | int | float | str | list[Any] | dict[Any, Any] | None = None
+    digits: Annotated[int, Strict(), Field(ge=1)] | None = None
+    relation: Annotated[str, one_of(RELATIONS)] | None = None
+
+    @model_validator(mode="after")
+    def _says_how_close_a_value_is(self) -> Source:
+        if self.value is None and (self.digits or self.relation):
+            advice = "Digits and relations belong to a value."
+            raise wrong("value", "is missing", advice)
+        if self.digits and self.relation:
+            advice = "Give the value's digits, or how the number found stands to it."
+            raise wrong("relation", "and 'digits' exclude each other", advice)
+        if not self.relation:
+            return self
+        limits = self.value if self.relation == "between" else [self.value]
+        count = 2 if self.relation == "between" else 1
+        if (
+            not isinstance(limits, list)
+            or len(limits) != count
+            or any(isinstance(x, bool) or not isinstance(x, int | float) for x in limits)
+        ):
+            advice = "Write one number, or [lowest, highest] with between."
+            raise wrong("value", f"does not fit the relation {self.relation!r}", advice)
+        return self
 
 
 class Computed(Entry):
@@ -164,9 +196,15 @@ class Claim(Entry):
     settled_by : Computed, Measured, Cited or None
         What settles it; ``None`` only for a planned entry.
     stated_verdict : str or None
-        One of ``VERDICTS``, written ``verdict:``; for a measured entry none but ``"planned"``.
+        One of ``VERDICTS``, written ``verdict:``; for a measured entry none but ``"planned"``,
+        and derived, not written, for a computed one that states a value.
     why : str
         One line of reason.
+    depends_on : str
+        Of a computed entry whose value is not as stated: on what it depends whether it is. The
+        verdict is then ``"depends"``, not ``"corrected"``.
+    overturned_by : str
+        What observation would overturn the verdict; required where it is typed, not derived.
     registered : Registered or None
         Of a measured entry, the bar that was written down before the run.
     changed : tuple of Changed
@@ -194,6 +232,8 @@ class Claim(Entry):
     settled_by: Computed | Measured | Cited | None = None
     stated_verdict: Annotated[str, one_of(VERDICTS)] | None = Field(default=None, alias="verdict")
     why: Text
+    depends_on: Words = ""
+    overturned_by: Words = ""
     registered: Registered | None = None
     changed: Annotated[tuple[Changed, ...], BeforeValidator(_listed)] = ()
     instead: Words = ""
@@ -364,6 +404,8 @@ _OF_FIELD = {
     ),
     "source.section": _number(CHAPTERS[0], CHAPTERS[-1]),
     "source.where": _choice(WHERE),
+    "source.digits": ("is not a whole number >= 1", "Count the significant digits of the value."),
+    "source.relation": _choice(RELATIONS),
     "kind": _choice(KINDS),
     "verdict": _choice(VERDICTS),
     "prose": ("must be a list of texts", 'Write ["93.4 %", "2,000"], in quotes.'),
@@ -428,6 +470,63 @@ def _checked(
         _fail(where, f"{part}{name}", values.get(name, "(absent)"), problem, advice)
 
 
+def computed_verdict(source: Source | None, found: object, depends_on: str = "") -> str:
+    """Derive the verdict of a computed entry from what its source states and what was found.
+
+    Parameters
+    ----------
+    source : Source or None
+        With a value; ``None`` for our own number, which stands or is mended.
+    found : number, text, truth value, list or mapping
+        What the entry's function gives.
+    depends_on : str, optional
+        The entry's reason why a value that is not as stated need not be a mistake.
+
+    Returns
+    -------
+    str
+        ``"confirmed"``, ``"corrected"`` or ``"depends"``.
+    """
+    if source is None or is_as_stated(found, source.value, source.digits, source.relation or ""):
+        return "confirmed"
+    return "depends" if depends_on else "corrected"
+
+
+def derives_its_verdict(entry: Claim) -> bool:
+    """Say whether an entry's verdict follows from its value: no verdict is written for it."""
+    return isinstance(entry.settled_by, Computed) and (
+        entry.source is None or entry.source.value is not None
+    )
+
+
+def _verdict_of_computed(values: Mapping[str, Any], parts: Mapping[str, Any], where: str) -> str:
+    """Derive the verdict of a computed entry, or check what stands beside a typed one."""
+    source, settled_by = parts.get("source"), parts["settled_by"]
+    typed, depends_on = values.get("verdict"), str(values.get("depends_on") or "")
+    if source is None or source.value is not None:
+        if typed is not None:
+            advice = "Drop it: the verdict follows from comparing the value with the function's."
+            _fail(where, "verdict", typed, "is typed", advice)
+        if "overturned_by" in values:
+            advice = "Drop it: another value overturns the verdict."
+            _fail(where, "overturned_by", values["overturned_by"], "says nothing new", advice)
+        verdict = computed_verdict(source, settled_by.expects, depends_on)
+        if depends_on and verdict == "confirmed":
+            advice = "Drop it, or settle the entry where the statement does not hold."
+            _fail(where, "depends_on", depends_on, "contradicts a value that is as stated", advice)
+        return verdict
+    if re.search(r"\d", source.figure):
+        advice = "The figure has a number: write what the function gives if the source is right."
+        _fail(where, "source.value", "(absent)", "is missing", advice)
+    if not values.get("overturned_by"):
+        advice = "Say what observation would overturn the verdict, or give the source a value."
+        _fail(where, "overturned_by", "(absent)", "is missing", advice)
+    if (typed == "depends") != bool(depends_on):
+        advice = "Give the verdict 'depends' and say on what, or neither."
+        _fail(where, "depends_on", depends_on, f"does not fit the verdict {typed!r}", advice)
+    return str(typed)
+
+
 def _read_entry(
     file: str, chapter: int, values: object, references: Mapping[str, Reference], results: Path
 ) -> Claim:
@@ -441,11 +540,16 @@ def _read_entry(
         "registered": Registered,
         "changed": Changed,
     }
-    parts = {
+    parts: dict[str, Any] = {
         name: _checked(model, values[name], where, f"{name}.")
         for name, model in models.items()
         if model and isinstance(values.get(name), dict)
     }
+    if isinstance(parts.get("settled_by"), Computed):
+        values = {**values, "verdict": _verdict_of_computed(values, parts, where)}
+    elif "source" in parts and parts["source"].value is not None:
+        advice = "Only a computed entry is compared with it."
+        _fail(where, "source.value", parts["source"].value, "is compared with nothing", advice)
     entry = _checked(Claim, {**values, **parts}, where, file=file, results=results)
     if not re.fullmatch(rf"{chapter:02d}(-[a-z0-9]+)+", entry.id):
         advice = f"Write {chapter:02d}-some-words in lower case, digits and hyphens."

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tlhelpers.evidence.ledger import Cited, Claim, Computed, LedgerError, ledger_folder
+from tlhelpers.evidence.comparison import agrees
+from tlhelpers.evidence.ledger import (
+    Cited,
+    Claim,
+    Computed,
+    LedgerError,
+    computed_verdict,
+    derives_its_verdict,
+    ledger_folder,
+)
 
 
 @dataclass(frozen=True)
@@ -82,28 +89,6 @@ def find_function(dotted: str, folder: Path) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def agrees(value: object, expected: object, tolerance: float = 0.0) -> bool:
-    """Compare numbers within a tolerance, everything else exactly, inside lists and mappings."""
-    if isinstance(expected, Mapping):
-        return (
-            isinstance(value, Mapping)
-            and value.keys() == expected.keys()
-            and all(agrees(value[key], expected[key], tolerance) for key in expected)
-        )
-    if isinstance(expected, list | tuple):
-        return (
-            isinstance(value, Sequence)
-            and len(value) == len(expected)
-            and all(agrees(a, b, tolerance) for a, b in zip(value, expected, strict=True))
-        )
-    if isinstance(expected, bool) or isinstance(value, bool) or isinstance(expected, str):
-        return bool(value == expected) and isinstance(value, bool) == isinstance(expected, bool)
-    # One part in 10^12 is below what a reader or a double can tell apart after a few operations.
-    if not isinstance(value, Real) or not isinstance(expected, Real):
-        return bool(value == expected)
-    return math.isclose(value, expected, rel_tol=1e-12, abs_tol=tolerance)
-
-
 def settle(entry: Claim, folder: Path | None = None) -> Settled:
     """Settle one entry: call its function, look up its sweep, or report its citation.
 
@@ -135,6 +120,10 @@ def settle(entry: Claim, folder: Path | None = None) -> Settled:
         holds = agrees(value, settled_by.expects, settled_by.tolerance)
         relation = "equals" if holds else "differs from"
         detail = f"{settled_by.function} gives {value!r}, which {relation} {settled_by.expects!r}"
+        if derives_its_verdict(entry):
+            verdict = computed_verdict(entry.source, value, entry.depends_on)
+            holds = holds and verdict == entry.verdict
+            detail += f"; so the claim is {verdict}"
         return Settled(value, holds, detail)
     if entry.judgement is not None:
         # Nothing to compare: the verdict is what the bar makes of the recorded numbers.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,56 +21,11 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from tlhelpers.languages import LANGUAGES as LANGUAGES
+from tlhelpers.languages import dictionary
 from tlhelpers.metrics import Interval
 from tlhelpers.pretrained.models import Loaded
-from tlhelpers.vectors import pool
-
-
-class Language(NamedTuple):
-    """What a page needs to know about a language.
-
-    Attributes
-    ----------
-    name
-        In English.
-    script, family
-        How it is written, and its family; of the Indo-European ones the branch is named too.
-    crawl_gigabytes
-        Size of its part of CC-100, the web text of XLM-R, as compressed files (Wenzek et al.,
-        2020, arXiv:1911.00359; sizes as listed where the files are handed out).
-    """
-
-    name: str
-    script: str
-    family: str
-    crawl_gigabytes: float
-
-
-LANGUAGES: dict[str, Language] = {
-    "en": Language("English", "Latin", "Germanic", 82),
-    "de": Language("German", "Latin", "Germanic", 18),
-    "nl": Language("Dutch", "Latin", "Germanic", 7.9),
-    "sv": Language("Swedish", "Latin", "Germanic", 21),
-    "es": Language("Spanish", "Latin", "Romance", 14),
-    "fr": Language("French", "Latin", "Romance", 14),
-    "it": Language("Italian", "Latin", "Romance", 7.8),
-    "pt": Language("Portuguese", "Latin", "Romance", 13),
-    "pl": Language("Polish", "Latin", "Slavic", 12),
-    "cs": Language("Czech", "Latin", "Slavic", 4.4),
-    "ru": Language("Russian", "Cyrillic", "Slavic", 46),
-    "el": Language("Greek", "Greek", "Hellenic", 7.4),
-    "hi": Language("Hindi", "Devanagari", "Indo-Aryan", 2.5),
-    "ar": Language("Arabic", "Arabic", "Semitic", 5.4),
-    "he": Language("Hebrew", "Hebrew", "Semitic", 6.1),
-    "sw": Language("Swahili", "Latin", "Bantu", 0.332),
-    "zh": Language("Chinese", "Han", "Sinitic", 14),
-    "zh-CN": Language("Chinese", "Han", "Sinitic", 14),
-    "ko": Language("Korean", "Hangul", "Koreanic", 14),
-    "ja": Language("Japanese", "Han and kana", "Japonic", 15),
-    "tr": Language("Turkish", "Latin", "Turkic", 5.4),
-    "vi": Language("Vietnamese", "Latin", "Austroasiatic", 28),
-}
-RIGHT_TO_LEFT = ("ar", "he")
+from tlhelpers.vectors import hidden_states, text_vectors
 
 
 def translations(kind: str | None = None) -> pd.DataFrame:
@@ -97,7 +51,7 @@ def translations(kind: str | None = None) -> pd.DataFrame:
     Written for this book. The nouns were compared with the names and keywords that Unicode's CLDR
     (version 48) gives to emoji in each language; where the two differ, both words are in use.
     """
-    table = pd.read_csv(str(resources.files("tlhelpers") / "translations.csv"))
+    table = pd.DataFrame(dictionary())
     if kind is None:
         return table
     if kind not in set(table["kind"]):
@@ -241,7 +195,6 @@ def _renumber(part: Any, new_ids: dict[int, int]) -> None:  # noqa: ANN401 -- JS
 # --------------------------------------------------------------------------------------------
 
 
-@torch.inference_mode()
 def layer_vectors(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -272,25 +225,11 @@ def layer_vectors(
     ValueError
         If there is no text.
     """
-    model.eval()
-    shortest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    vectors: NDArray[np.float32] | None = None
-    for start in range(0, len(texts), batch_size):
-        rows = shortest_first[start : start + batch_size]
-        batch = tokenizer(
-            [texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt"
-        ).to(model.device)
-        hidden = model(**batch, output_hidden_states=True).hidden_states  # L + 1 of (B, T, C)
-        if vectors is None:
-            vectors = np.empty((len(hidden), len(texts), hidden[0].shape[-1]), dtype=np.float32)
-        for layer, states in enumerate(hidden):
-            vectors[layer, rows] = pool(states, batch["attention_mask"], "mean").float().cpu()
-    if vectors is None:
+    if not len(texts):
         raise ValueError("layer_vectors needs a list of texts with at least one text")
-    return vectors
+    return text_vectors(model, tokenizer, texts, layers="all", batch_size=batch_size)
 
 
-@torch.inference_mode()
 def word_vectors(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -322,24 +261,24 @@ def word_vectors(
     ValueError
         If a word has no piece.
     """
-    model.eval()
     before = prefix.split()
-    vectors = []
-    for start in range(0, len(words), batch_size):
-        texts = [[*before, *text] for text in words[start : start + batch_size]]
-        batch = tokenizer(texts, is_split_into_words=True, padding=True, return_tensors="pt")
-        hidden = model(**batch.to(model.device)).last_hidden_state  # (B, T, C)
-        for row, text in enumerate(texts):
-            place_of_word: dict[int, int] = {}
-            for place, word in enumerate(batch.word_ids(row)):
+    texts = [[*before, *text] for text in words]
+    vectors: dict[int, NDArray[np.float32]] = {}
+    for rows, (hidden,), tokens in hidden_states(
+        model, tokenizer, texts, layers="last", batch_size=batch_size, truncation=False
+    ):
+        for place, row in enumerate(rows):
+            text = texts[row]
+            first_piece: dict[int, int] = {}
+            for position, word in enumerate(tokens.word_ids(place)):
                 if word is not None:
-                    place_of_word.setdefault(word, place)
-            lost = [text[i] for i in range(len(before), len(text)) if i not in place_of_word]
+                    first_piece.setdefault(word, position)
+            lost = [text[i] for i in range(len(before), len(text)) if i not in first_piece]
             if lost:
                 raise ValueError(f"no piece for the words {lost} of {text}: drop them")
-            places = [place_of_word[i] for i in range(len(before), len(text))]
-            vectors.append(hidden[row][places].float().cpu().numpy())
-    return vectors
+            places = [first_piece[i] for i in range(len(before), len(text))]
+            vectors[row] = hidden[place][places].float().cpu().numpy()  # (words, C)
+    return [vectors[row] for row in range(len(texts))]
 
 
 def cosine_similarity(

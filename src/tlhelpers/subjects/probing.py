@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tlhelpers.cache import build_once, cache_folder
 from tlhelpers.device import choose_device
-from tlhelpers.progress import progress_bar
+from tlhelpers.vectors import hidden_states
 
 INVERSE_PENALTIES = (0.001, 0.01, 0.1)
 
@@ -174,7 +174,6 @@ def _read_layers(
     return load_file(folder / "hidden.safetensors")["hidden"]
 
 
-@torch.inference_mode()
 def _compute(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -183,26 +182,21 @@ def _compute(
     batch_size: int,
     progress: bool,
 ) -> Floats:
-    model.eval()
-    shortest_first = sorted(range(len(sentences)), key=lambda row: len(sentences[row]))
     parts: dict[int, Tensor] = {}
-    starts = range(0, len(sentences), batch_size)
-    for start in progress_bar(starts, desc="hidden states", unit="batch", show=progress):
-        rows = shortest_first[start : start + batch_size]
-        batch = tokenizer(
-            [list(sentences[row]) for row in rows],
-            is_split_into_words=True,
-            padding=True,
-            truncation=True,
-            max_length=_reach(model),
-            return_tensors="pt",
-        )
-        states = model(**batch.to(model.device), output_hidden_states=True).hidden_states
-        hidden = torch.stack(states, dim=1)  # (B, L + 1, T, C)
+    for rows, layers, tokens in hidden_states(
+        model,
+        tokenizer,
+        sentences,
+        layers="all",
+        batch_size=batch_size,
+        max_length=_reach(model),
+        progress=progress,
+    ):
         for place, row in enumerate(rows):
-            kept = batch["attention_mask"][place].bool()
-            word_ids = [w for w, k in zip(batch.word_ids(place), kept.tolist(), strict=True) if k]
-            parts[row] = of_sentence(hidden[place][:, kept], row, word_ids).float().cpu()
+            kept = tokens["attention_mask"][place].bool()  # (T,), without padding
+            word_ids = [w for w, k in zip(tokens.word_ids(place), kept.tolist(), strict=True) if k]
+            hidden = torch.stack([layer[place, kept] for layer in layers])  # (L + 1, T, C)
+            parts[row] = of_sentence(hidden, row, word_ids).float().cpu()
     return torch.cat([parts[row] for row in range(len(sentences))], dim=1).numpy()
 
 

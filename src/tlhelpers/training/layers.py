@@ -1,9 +1,9 @@
 """Which weights to train, and how fast: freezing, gradual unfreezing, layer-wise rates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def layer_groups(model: nn.Module) -> dict[str, list[str]]:
@@ -131,6 +131,37 @@ def unfrozen_groups(groups: Iterable[str], epoch: float, unfreeze_every: float) 
     """
     names = list(groups)
     return names[-(1 + int(epoch / unfreeze_every)) :]
+
+
+def unfreeze_in_turn(
+    names: Mapping[Tensor, str],
+    groups: Mapping[str, Sequence[str]],
+    epoch: float,
+    unfreeze_every: float,
+) -> bool:
+    """Let those layers train, and only those, whose turn it is in gradual unfreezing.
+
+    Parameters
+    ----------
+    names : mapping
+        The parameters to train in the end, and what the model calls them. Changed in place.
+    groups : mapping
+        What :func:`layer_groups` returns.
+    epoch, unfreeze_every : float
+        As for :func:`unfrozen_groups`.
+
+    Returns
+    -------
+    bool
+        Whether anything has changed.
+    """
+    free = {
+        name for layer in unfrozen_groups(groups, epoch, unfreeze_every) for name in groups[layer]
+    }
+    changed = [p for p, name in names.items() if p.requires_grad != (name in free)]
+    for parameter in changed:
+        parameter.requires_grad_(not parameter.requires_grad)
+    return bool(changed)
 
 
 def parameter_groups(

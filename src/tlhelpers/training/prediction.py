@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,15 +20,14 @@ from tlhelpers.training import checkpoints
 from tlhelpers.training.batching import (
     Batch,
     Collator,
-    Data,
     Examples,
     count_labels,
-    encode,
     is_causal,
     length_order,
     plain,
 )
-from tlhelpers.training.first_token import first_token_only
+from tlhelpers.training.encoding import Data, encode
+from tlhelpers.training.unread_tokens import skip_unread_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -57,13 +56,13 @@ def evaluate(
     Parameters
     ----------
     model, data, tokenizer, metrics, collator, loss_function, text_columns
-        As for :func:`tlhelpers.training.fit`.
+        As for :func:`tlhelpers.training.fit.fit`.
     batch_size : int
         Examples a pass.
     max_length : int, optional
         Tokens after which a text is cut.
     device, precision : str
-        As in :class:`tlhelpers.training.fit.Settings`.
+        As in :class:`tlhelpers.training.settings.Settings`.
     seed : int
         For a collator that draws at random: the same draw each time.
 
@@ -117,7 +116,7 @@ def predict(
     Parameters
     ----------
     model, data, tokenizer, text_columns
-        As for :func:`tlhelpers.training.fit`; labels are not needed. A list of strings is data,
+        As for :func:`tlhelpers.training.fit.fit`; labels are not needed. A list of strings is data,
         too.
     batch_size, max_length, device, precision
         As for :func:`evaluate`.
@@ -150,7 +149,7 @@ def predict(
     )
     rows = [
         (index, logits)
-        for indices, _, outputs in found
+        for indices, _, outputs, _ in found
         for index, logits in zip(indices, _own_logits(outputs), strict=True)
     ]
     return _in_order(rows, examples)
@@ -174,10 +173,10 @@ def evaluate_examples(
     total = torch.zeros(2, dtype=torch.float64)
     rows: list[tuple[int, Tensor]] = []
     with _same_draws(collator, device, seed):
-        for indices, batch, outputs in _infer(
+        for indices, batch, outputs, loss in _infer(
             model, examples, batch_size, device, precision, collator, loss_function
         ):
-            loss = loss_function(outputs, batch) if loss_function else own_loss(outputs)
+            loss = own_loss(outputs) if loss is None else loss
             count = count_labels(batch, model)
             if count:
                 total += torch.tensor([float(loss) * count, count], dtype=torch.float64)
@@ -212,7 +211,7 @@ def _infer(
     precision: torch.dtype,
     collator: Collator | None = None,
     loss_function: LossFunction | None = None,
-) -> Iterator[tuple[list[int], Batch, Any]]:
+) -> Iterator[tuple[list[int], Batch, Any, Tensor | None]]:
     """Run this process's share of the examples through the model, longest first."""
     was_training = model.training
     model.eval()
@@ -225,10 +224,12 @@ def _infer(
             with (
                 torch.inference_mode(),
                 torch.autocast(device.type, precision, enabled=half),
-                lean(model, loss_function),
+                skip_unread_tokens(plain(model), enabled=loss_function is None),
             ):
                 outputs = model(**batch)
-            yield rows.tolist(), batch, outputs
+                # Here, under the same autocast as in training: class weights meet 16-bit logits.
+                loss = loss_function(outputs, batch) if loss_function else None
+            yield rows.tolist(), batch, outputs, loss
     finally:
         model.train(was_training)
 
@@ -293,11 +294,6 @@ def _own_logits(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
 def _world() -> int:
     there = distributed.is_available() and distributed.is_initialized()
     return distributed.get_world_size() if there else 1
-
-
-def lean(model: nn.Module, loss_function: LossFunction | None) -> AbstractContextManager[Any]:
-    """Leave out work that no logit depends on, unless an own loss may look at more than logits."""
-    return nullcontext() if loss_function else first_token_only(plain(model))
 
 
 @contextmanager

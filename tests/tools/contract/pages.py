@@ -12,10 +12,9 @@ SLUG = "08-lora-maths"
 LEDGER = """
 - id: 08-update-size
   claim: A rank-8 update of a square matrix 4,096 wide has 65,536 numbers.
-  source: {section: 8, figure: "65,536", where: formula}
+  source: {section: 8, figure: "65,536", where: formula, value: 32_768}
   kind: computed
   settled_by: {function: ch08.count, arguments: {rank: 8}, expects: 65536}
-  verdict: corrected
   why: Two thin factors.
   instead: Count both factors.
   prose: ["65,536", "93.4 %", "4,096 wide"]

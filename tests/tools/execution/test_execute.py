@@ -56,6 +56,9 @@ def ran(tmp_path_factory):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("VALUE = 1\n")
     (package / "unused.py").write_text("VALUE = 2\n")
+    for folder in ("listed", "not_listed"):
+        (package / folder).mkdir()
+        (package / folder / "one.yaml").write_text("{}")
     results = project.root / "book" / "results"
     results.mkdir(parents=True)
     (results / "demo.json").write_text('{"accuracy": 0.8}')
@@ -66,6 +69,7 @@ def ran(tmp_path_factory):
         PARAMETERS,
         f"import sys; sys.path.insert(0, {str(project.root / 'src')!r})",
         "import demo_helpers, numpy, os, torch",
+        f"len(os.listdir({str(package / 'listed')!r}))",
         f"print(open({str(results / 'demo.json')!r}).read())",
         "print(profile, os.environ['TL_STATIC'], os.environ['OMP_NUM_THREADS'], os.listdir())",
     )
@@ -88,7 +92,11 @@ def test_no_trace_of_the_machinery_is_left_in_the_notebook(ran):
 
 def test_the_record_names_what_was_read_and_nothing_else(ran):
     record = json.loads(ran.run_record("10-demo", "tiny").read_text())
-    assert set(record["files"]) == {"src/demo_helpers/__init__.py", "book/results/demo.json"}
+    assert set(record["files"]) == {
+        "src/demo_helpers/__init__.py",
+        "src/demo_helpers/listed",
+        "book/results/demo.json",
+    }
     assert "numpy" in record["versions"]
     assert record["seconds"] > 0
     assert 30e6 < record["peak_bytes"] < 2e9
@@ -108,6 +116,7 @@ def test_it_does_not_run_again(ran, capsys):
         ("src/demo_helpers/__init__.py", "src/demo_helpers/__init__.py changed"),
         ("book/results/demo.json", "book/results/demo.json changed"),
         ("src/demo_helpers/unused.py", None),
+        ("src/demo_helpers/listed/one.yaml", None),
         ("book/results/other.json", None),
     ],
 )
@@ -119,6 +128,16 @@ def test_only_a_file_that_it_read_makes_it_stale(ran, file, reason):
         assert freshness.why_stale(ran, "10-demo", "tiny") == reason
     finally:
         path.write_text(before)
+
+
+@pytest.mark.parametrize(("folder", "stale"), [("listed", True), ("not_listed", False)])
+def test_an_entry_more_concerns_a_page_that_lists_them(ran, folder, stale):
+    path = ran.root / "src" / "demo_helpers" / folder / "two.yaml"
+    path.write_text("{}")
+    try:
+        assert bool(freshness.why_stale(ran, "10-demo", "tiny")) == stale
+    finally:
+        path.unlink()
 
 
 def test_a_file_that_is_gone_makes_it_stale(ran):

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -6,16 +7,15 @@ import pytest
 
 from tlhelpers.evidence.ledger import load_ledger
 from tools.project import UserError
-from tools.site.ledger_pages import SLUGS, claims_page, escape, settle_all, write_pages
+from tools.site.ledger_pages import claims_page, escape, settle_all, write_pages
 from tools.sweep.record import write_content
 
 LEDGER = """
 - id: 08-size
   claim: A rank-8 update of `W` <b>has</b> 65,536 numbers.
-  source: {section: 8, figure: "65,536", where: formula}
+  source: {section: 8, figure: "65,536", where: formula, value: 65_536}
   kind: computed
   settled_by: {function: ch08.count, arguments: {rank: 8}, expects: 65536}
-  verdict: confirmed
   why: Two thin factors.
 - id: 08-cost
   claim: An update costs a thousandth.
@@ -73,6 +73,12 @@ def test_every_claim_is_on_the_page_with_verdict_evidence_and_place(pages):
     assert "**Changed later:** Half as many layers\\. *Why:* The sweep" in page
     assert "waits for `09-x`" in page
     assert "| all | | 3 |" in page
+
+
+def test_a_condition_stands_beside_the_verdict(ledger, tmp_path):
+    entry = ledger["08-size"].model_copy(update={"depends_on": "the rank"})
+    page = claims_page(replace(ledger, entries=(entry,)), {}, settle_all(ledger))
+    assert "\nDepends on: the rank\n" in page
 
 
 def test_a_written_chapter_is_linked_and_a_planned_one_is_named(pages):
@@ -146,9 +152,3 @@ def test_an_empty_ledger_has_pages_too(tmp_path):
     (tmp_path / "claims").mkdir()
     ledger = load_ledger(tmp_path / "claims")
     assert "| all | | 0 |" in claims_page(ledger, {}, {})
-
-
-def test_slugs_are_those_of_the_ledgers_files():
-    names = {path.stem for path in load_ledger().folder.glob("[0-9][0-9]-*.yaml")}
-    assert names <= set(SLUGS)
-    assert [slug[:2] for slug in SLUGS] == [f"{n:02d}" for n in range(1, 21)]

@@ -1,0 +1,99 @@
+"""The weights of the best evaluation: which they are, where they wait, and their return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor, distributed
+
+from tlhelpers.training import checkpoints
+from tlhelpers.training.run_folder import BEST
+from tlhelpers.training.settings import Settings
+from tlhelpers.training.state import TrainingState
+
+SMALLER_IS_BETTER = ("loss", "perplexity", "error")
+
+
+@dataclass
+class BestWeights:
+    """The best weights so far, in the folder of the run; in memory, if there is none.
+
+    Parameters
+    ----------
+    state : TrainingState
+        The model that is trained, and how far it has come.
+    settings : Settings
+        What decides (``best_metric``), whether weights are kept (``keep_best``), and how many
+        evaluations without a better one end the run (``patience``).
+    folder : Path, optional
+        The folder of the run.
+    copies : dict of Tensor
+        The best weights in memory; none while the model itself has them.
+    """
+
+    state: TrainingState
+    settings: Settings
+    folder: Path | None
+    copies: dict[str, Tensor] = field(default_factory=dict)
+
+    def compare(self, scores: Mapping[str, float], epoch: float, *, last: bool) -> None:
+        """Keep the weights if these are the best scores so far; count the patience if not.
+
+        Parameters
+        ----------
+        scores : mapping
+            What the evaluation found.
+        epoch : float
+            Epochs done.
+        last : bool
+            Whether training ends here: then the model's own weights need no copy in memory.
+
+        Raises
+        ------
+        ValueError
+            If ``best_metric`` is not among the scores.
+        """
+        progress, name = self.state.progress, self.settings.best_metric.removeprefix("validation_")
+        if name not in scores:
+            raise ValueError(
+                f"best_metric={self.settings.best_metric!r} is not among the scores: "
+                f"use one of {', '.join(scores)}"
+            )
+        value = scores[name] if name.endswith(SMALLER_IS_BETTER) else -scores[name]
+        if progress.best is None or value < progress.best:
+            progress.best, progress.best_epoch, progress.waiting = value, epoch, 0
+            if self.settings.keep_best and self.state.accelerator.is_main_process:
+                self._keep(last)
+        else:
+            progress.waiting += 1
+            if self.settings.patience is not None and progress.waiting >= self.settings.patience:
+                progress.finished = (
+                    f"stopped early: validation {name} no better for {progress.waiting} evaluations"
+                )
+
+    def restore(self) -> None:
+        """Give the model its best weights back, in every process."""
+        state, accelerator = self.state, self.state.accelerator
+        accelerator.wait_for_everyone()
+        if state.progress.best is not None and self.settings.keep_best:
+            if self.folder is not None:
+                checkpoints.load_weights(state.model, load_file(self.folder / BEST))
+            elif accelerator.is_main_process:
+                checkpoints.load_weights(state.model, self.copies)
+            if accelerator.num_processes > 1 and self.folder is None:
+                for tensor in state.weights().values():
+                    distributed.broadcast(tensor, 0)
+        accelerator.wait_for_everyone()  # all have read the file before it is removed
+
+    def _keep(self, last: bool) -> None:
+        now = self.state.weights()
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            checkpoints.write_tensors(self.folder / BEST, now)
+        elif last:
+            self.copies = {}
+        else:
+            self.copies = {name: tensor.to("cpu", copy=True) for name, tensor in now.items()}

@@ -1,0 +1,104 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.tiny_models import reviews, tiny_classifier
+from tests.training.runs import QUICK, same, state
+from tlhelpers.training.fit import fit
+
+SCRIPT = """
+    import os, signal, sys
+    sys.path.insert(0, {root!r})
+    import torch
+    from tests.tiny_models import *
+    from tlhelpers.training.fit import fit
+
+    folder, die_at, how = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+    def kill(event):
+        if event.kind == "step" and event.step == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def run(**where):
+        tokenizer, options, model = tiny_tokenizer(), {{}}, tiny_classifier()
+        data = reviews(60), reviews(20, seed=1)
+        if how == "gradual":
+            options = dict(unfreeze_every=0.5, gradient_accumulation=2, layer_decay=0.5)
+        if how == "masked":
+            from transformers import DataCollatorForLanguageModeling
+            model = tiny_masked_model()
+            data = [{{"text": [row["text"] for row in rows]}} for rows in data]
+            options = dict(collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.3))
+        result = fit(
+            model, *data, tokenizer=tokenizer, learning_rate=1e-2, epochs=4, batch_size=8,
+            checkpoint_every=3, callbacks=[kill], progress=False, **options, **where)
+        scores = result.history.drop(columns=["seconds", "samples_per_second"])
+        return result, scores, model.state_dict()
+
+    result, scores, resumed = run(output_dir=folder)
+    print(result.reasons["resume"])
+    _, wanted_scores, whole = run()
+    assert scores.equals(wanted_scores), (scores, wanted_scores)  # each number to its last bit
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    print("the same, bit for bit")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "deaths"), [("plain", [7, 17]), ("gradual", [6]), ("masked", [20])]
+)
+def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(tmp_path, how, deaths):
+    script = tmp_path / "train.py"
+    script.write_text(textwrap.dedent(SCRIPT.format(root=str(Path(__file__).parents[2]))))
+
+    def run(die_at):
+        return subprocess.run(
+            [sys.executable, script, tmp_path / "run", str(die_at), how],
+            capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    for step in deaths:
+        killed = run(step)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = run(0)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "went on from step" in resumed.stdout
+    assert "the same, bit for bit" in resumed.stdout
+
+
+def test_a_finished_run_is_not_trained_again(tokenizer, tmp_path):
+    def once():
+        model = tiny_classifier()
+        result = fit(
+            model, reviews(32), reviews(16), tokenizer=tokenizer, output_dir=tmp_path, **QUICK
+        )
+        return state(model), result
+
+    first, result = once()
+    again, second = once()
+    assert same(first, again)
+    assert "not trained again" in second.reasons["resume"]
+    assert second.reasons["end"] == result.reasons["end"]
+    pd.testing.assert_frame_equal(result.history, second.history)
+    assert second.best_epoch == result.best_epoch
+
+
+def test_another_run_must_not_go_on_from_these_checkpoints(tokenizer, tmp_path):
+    def run(rows=32, **how):
+        data = reviews(rows)
+        how = QUICK | how
+        return fit(tiny_classifier(), data, tokenizer=tokenizer, output_dir=tmp_path, **how)
+
+    run()
+    with pytest.raises(ValueError, match=r"learning_rate 0.01, this one has 0.02: .* resume=False"):
+        run(learning_rate=2e-2)
+    with pytest.raises(ValueError, match="train data"):
+        run(rows=31)
+    assert "resume" not in run(learning_rate=2e-2, resume=False).reasons
