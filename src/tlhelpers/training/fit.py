@@ -21,7 +21,7 @@ from torch import nn
 
 from tlhelpers.device import choose_device, choose_precision
 from tlhelpers.training.batching import Collator, Examples, plain
-from tlhelpers.training.best_weights import BestWeights
+from tlhelpers.training.best_weights import BestWeights, greater_is_better
 from tlhelpers.training.encoding import Data, encode
 from tlhelpers.training.layers import parameter_groups
 from tlhelpers.training.loop import Loop
@@ -109,6 +109,8 @@ def fit(
         raise ValueError(
             f"patience={settings.patience} needs validation data to watch: pass validation=..."
         )
+    if validation is not None and metrics is not None:
+        greater_is_better(settings)  # asks now, not after the first epoch
     accelerator, precision, reasons = _accelerator(settings)
     encoded = partial(
         encode,
