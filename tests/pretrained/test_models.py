@@ -5,6 +5,7 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from transformers import AutoModel, AutoTokenizer, BertConfig
 
+from tests.tiny_models import tiny_classifier, tiny_tokenizer
 from tlhelpers.pretrained.models import (
     class_names,
     count_parameters,
@@ -110,6 +111,18 @@ def test_labels_are_asked_for_where_the_task_needs_them():
         load("encoder", task="classification", profile="tiny")
     with pytest.raises(ValueError, match="task None has no classes"):
         load("encoder", labels=LABELS, profile="tiny")
+
+
+@pytest.mark.parametrize("labels", [1, 0, True, ["positive"], ClassLabel(names=["positive"])])
+def test_one_class_does_not_become_a_regression_unless_asked(labels, tmp_path):
+    with pytest.raises(ValueError, match=r"nothing to choose .* problem_type='regression'"):
+        load("encoder", "classification", labels, "tiny")
+    tiny_classifier().save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    how = {"problem_type": "regression", "quiet": True}
+    model, _ = load(str(tmp_path), "classification", 1, **how)
+    assert model.config.num_labels == 1
+    assert model.config.problem_type == "regression"
 
 
 def test_an_unknown_task_is_refused_with_the_choices():

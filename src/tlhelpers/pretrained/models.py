@@ -80,8 +80,8 @@ def load(
         ``"causal"``, ``"seq2seq"`` or ``"question-answering"``.
     labels : sequence of str, ClassLabel, Dataset, DatasetDict or int, optional
         For ``"classification"`` and ``"tokens"``: the names of the classes, or a `ClassLabel`,
-        or a data set that has them, or their number (1: a regression). None keeps the classes
-        of a checkpoint that was fine-tuned already.
+        or a data set that has them, or their number. None keeps the classes of a checkpoint that
+        was fine-tuned already. A regression is ``labels=1, problem_type="regression"``.
     profile : str or Profile, optional
         Which profile; by default the one in use.
     pretrained : bool
@@ -107,8 +107,8 @@ def load(
     LookupError
         If the role is unknown in this profile.
     ValueError
-        If the task is unknown, labels are missing or superfluous, or the checkpoint lacks the
-        head that the task needs from pretraining.
+        If the task is unknown, labels are missing, superfluous or fewer than two without a word
+        of a regression, or the checkpoint lacks the head that the task needs from pretraining.
     ConnectionError
         If the model is on the hub and the hub cannot be reached.
     """
@@ -116,6 +116,8 @@ def load(
         known = ", ".join(repr(name) for name in AUTO_CLASSES)
         raise ValueError(f"task is {task!r}; it must be one of {known}")
     settings = _label_settings(task, labels)
+    if labels is not None and kwargs.get("problem_type") != "regression":
+        _check_choice(labels)
     location, revision, called = _locate(role, profile)
     with _quietly():
         try:
@@ -236,6 +238,16 @@ def meta_model(
         if task == "seq2seq" and has_output_of_its_own(config):
             model.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
     return model
+
+
+def _check_choice(labels: Labels) -> None:
+    """Refuse one class: transformers would make a regression of it."""
+    found = labels if isinstance(labels, int) else class_names(labels)
+    if (found if isinstance(found, int) else len(found)) < 2:
+        raise ValueError(
+            f"labels={found!r} leave nothing to choose between: give two classes or more; for a "
+            "regression say labels=1, problem_type='regression'"
+        )
 
 
 def _label_settings(task: Task | None, labels: Labels | None) -> dict[str, Any]:

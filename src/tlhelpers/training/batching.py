@@ -196,10 +196,20 @@ def count_labels(batch: Mapping[str, Tensor], model: nn.Module) -> int:
 
 def is_causal(model: nn.Module | None) -> bool:
     """Tell whether a model predicts each token from those before it, with labels shifted by it."""
-    model = plain(model)
-    encoder_decoder = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
-    name = type(model).__name__.replace("WithLMHeadModel", "")  # XLM's does not shift
-    return name.endswith(("ForCausalLM", "LMHeadModel")) and not encoder_decoder
+    encoder_decoder = getattr(getattr(plain(model), "config", None), "is_encoder_decoder", False)
+    names = [name.replace("WithLMHeadModel", "") for name in kinds(model)]  # XLM's does not shift
+    causal = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
+    return causal and not encoder_decoder
+
+
+def kinds(model: nn.Module | None) -> list[str]:
+    """Name a model's class and those that it is derived from: a subclass has its parent's task."""
+    return [cls.__name__ for cls in type(plain(model)).__mro__]
+
+
+def is_kind(model: nn.Module | None, task: str) -> bool:
+    """Tell whether a model is one for a task, such as ``"TokenClassification"``."""
+    return any(name.endswith(f"For{task}") for name in kinds(model))
 
 
 def plain(model: Any) -> Any:  # noqa: ANN401 - any wrapper

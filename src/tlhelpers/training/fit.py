@@ -22,7 +22,7 @@ from torch import nn
 from tlhelpers.device import choose_device, choose_precision
 from tlhelpers.training.batching import Collator, Examples, plain
 from tlhelpers.training.best_weights import BestWeights, greater_is_better
-from tlhelpers.training.encoding import Data, encode
+from tlhelpers.training.encoding import Data, check_classes, encode
 from tlhelpers.training.layers import parameter_groups
 from tlhelpers.training.loop import Loop
 from tlhelpers.training.prediction import LossFunction, Metrics, evaluate_examples
@@ -122,6 +122,8 @@ def fit(
         need_labels=loss_function is None,
     )
     examples = encoded(train, name="train")
+    if loss_function is None and collator is None:
+        check_classes(examples, model)
     held_out = None if validation is None else encoded(validation, name="validation")
     state, more_reasons = _state(model, settings, accelerator)
     reasons |= more_reasons

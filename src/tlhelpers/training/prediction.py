@@ -23,6 +23,7 @@ from tlhelpers.training.batching import (
     Examples,
     count_labels,
     is_causal,
+    is_kind,
     length_order,
     plain,
 )
@@ -116,8 +117,8 @@ def predict(
     Parameters
     ----------
     model, data, tokenizer, text_columns
-        As for :func:`tlhelpers.training.fit.fit`; labels are not needed. A list of strings is data,
-        too.
+        As for :func:`tlhelpers.training.fit.fit`; labels are not looked at. A list of strings is
+        data, too, and so is one string.
     batch_size, max_length, device, precision
         As for :func:`evaluate`.
 
@@ -131,6 +132,8 @@ def predict(
     ValueError
         If the data set is empty or does not fit the model.
     """
+    if isinstance(data, str):
+        data = [data]
     if isinstance(data, Sequence) and len(data) and isinstance(data[0], str):
         data = {"text": data}
     examples = encode(
@@ -139,10 +142,10 @@ def predict(
         model,
         max_length=max_length,
         text_columns=text_columns,
+        read_labels=False,
         need_labels=False,
         name="prediction",
     )
-    examples.columns.pop("labels", None)
     where = choose_device(device).value
     found = _infer(
         model.to(where), examples, batch_size, where, choose_precision(where, precision).value
@@ -198,7 +201,7 @@ def evaluate_examples(
         scores |= {
             name: float(value) for name, value in metrics(_in_order(rows, examples), truth).items()
         }
-    elif is_causal(model) or type(plain(model)).__name__.endswith("ForMaskedLM"):
+    elif is_causal(model) or is_kind(model, "MaskedLM"):
         scores["perplexity"] = math.exp(min(mean, 700.0))
     return scores
 
@@ -259,12 +262,12 @@ def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.
 
 
 def _default_metrics(model: nn.Module, examples: Examples) -> Metrics | None:
-    kind, labels = type(plain(model)).__name__, examples.columns.get("labels")
+    labels = examples.columns.get("labels")
     if labels is None or not np.issubdtype(labels.values.dtype, np.integer):
         return None
-    if "SequenceClassification" in kind and labels.offsets is None:
+    if is_kind(model, "SequenceClassification") and labels.offsets is None:
         return metrics.classification
-    if "TokenClassification" in kind:
+    if is_kind(model, "TokenClassification"):
         names = [str(name) for name in plain(model).config.id2label.values()]
         named = all(name == "O" or name[:2] in ("B-", "I-") for name in names)
         return lambda logits, truth: metrics.tokens(logits, truth, names if named else None)
