@@ -155,7 +155,7 @@ def predict(
         for indices, _, outputs, _ in found
         for index, logits in zip(indices, _own_logits(outputs), strict=True)
     ]
-    return _in_order(rows, examples)
+    return _in_order(rows, len(examples), examples.lengths, left=examples.left)
 
 
 def evaluate_examples(
@@ -172,9 +172,10 @@ def evaluate_examples(
 ) -> dict[str, float]:
     """Do the work of :func:`evaluate` on data that is encoded already."""
     metrics = metrics if metrics is not None else _default_metrics(model, examples)
-    wanted = metrics is not None and "labels" in examples.columns and collator is None
+    wanted = metrics is not None and (collator is not None or "labels" in examples.columns)
     total = torch.zeros(2, dtype=torch.float64)
     rows: list[tuple[int, Tensor]] = []
+    made: list[tuple[int, Tensor]] = []  # labels that a collator made, or changed
     with _same_draws(collator, device, seed):
         for indices, batch, outputs, loss in _infer(
             model, examples, batch_size, device, precision, collator, loss_function
@@ -185,6 +186,8 @@ def evaluate_examples(
                 total += torch.tensor([float(loss) * count, count], dtype=torch.float64)
             if wanted:
                 rows += zip(indices, _own_logits(outputs), strict=True)
+            if wanted and collator is not None:
+                made += zip(indices, _labels(batch), strict=True)
     if _world() > 1:
         total = total.to(device, torch.float32) if device.type == "mps" else total.to(device)
         distributed.all_reduce(total)
@@ -192,15 +195,19 @@ def evaluate_examples(
     scores = {"loss": mean}
     if wanted:
         assert metrics is not None
-        labels = examples.columns["labels"]
-        truth = labels.values
-        if labels.offsets is not None:
-            truth = np.full((len(examples), int(examples.lengths.max())), IGNORED, np.int64)
-            for index in range(len(examples)):
-                truth[index, : len(labels[index])] = labels[index]
-        scores |= {
-            name: float(value) for name, value in metrics(_in_order(rows, examples), truth).items()
-        }
+        if collator is not None:
+            logits = _in_order(rows, len(examples))
+            truth = _in_order(made, len(examples), fill=IGNORED)
+        else:
+            labels = examples.columns["labels"]
+            truth, sizes = labels.values, None
+            if labels.offsets is not None:
+                sizes = np.diff(labels.offsets)
+                truth = np.full((len(examples), int(sizes.max())), IGNORED, np.int64)
+                for index, size in enumerate(sizes):
+                    truth[index, :size] = labels[index]
+            logits = _in_order(rows, len(examples), sizes, left=examples.left)
+        scores |= {name: float(value) for name, value in metrics(logits, truth).items()}
     elif is_causal(model) or is_kind(model, "MaskedLM"):
         scores["perplexity"] = math.exp(min(mean, 700.0))
     return scores
@@ -237,28 +244,53 @@ def _infer(
         model.train(was_training)
 
 
-def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.float32]:
-    """Put logits that come longest first, from every process, back in the order of the data."""
-    classes, per_token = (rows[0][1].shape[-1], rows[0][1].ndim == 2) if rows else (0, False)
+def _in_order(
+    rows: list[tuple[int, Tensor]],
+    count: int,
+    sizes: NDArray[np.int64] | None = None,
+    *,
+    left: bool = False,
+    fill: int | None = None,
+) -> NDArray[Any]:
+    """Put rows that come longest first, from every process, back in the order of the data.
+
+    Each row is of shape (C,) or (L, C), logits; or, with something to fill up with, of shape () or
+    (L,), labels. What is of no use in a row of L places is cut off where sizes are known.
+    """
+    first = rows[0][1] if rows else torch.zeros(())
+    per_token = first.ndim == (2 if fill is None else 1)
+    width = max((len(row) for _, row in rows), default=0) if per_token else 0
+    known = torch.tensor([first.shape[-1] if fill is None and rows else 0, int(per_token), width])
     if _world() > 1:  # a process without an example learns the shape from the others
-        known = torch.tensor([classes, int(per_token)], device=choose_device().value)
+        known = known.to(choose_device().value)
         distributed.all_reduce(known, distributed.ReduceOp.MAX)
-        classes, per_token = int(known[0]), bool(known[1])
-    longest = [int(examples.lengths.max())] if per_token else []
-    shape = (len(examples), *longest, classes)
-    logits = np.zeros(shape, np.float32)
+    classes, per_token, width = int(known[0]), bool(known[1]), int(known[2])
+    if sizes is not None and per_token:
+        width = int(sizes.max())
+    shape = (count, *([width] if per_token else []), *([classes] if fill is None else []))
+    start = fill if fill is not None and per_token else 0
+    ordered = np.full(shape, start, np.float32 if fill is None else first.numpy().dtype)
     for index, row in rows:
-        values = row.float().cpu().numpy()
+        values = row.float().cpu().numpy() if fill is None else row.numpy()
         if per_token:
-            size = int(examples.lengths[index])
-            logits[index, :size] = values[-size:] if examples.left else values[:size]
+            size = len(values) if sizes is None else int(sizes[index])
+            ordered[index, :size] = values[-size:] if left else values[:size]
         else:
-            logits[index] = values
-    if _world() > 1:  # each process has filled in its own rows: their sum has all
-        gathered = torch.from_numpy(logits).to(known.device)
+            ordered[index] = values
+    if _world() > 1:  # each process has filled in its own rows: less the filling, their sum has all
+        gathered = torch.from_numpy(ordered - start).to(known.device)
         distributed.all_reduce(gathered)
-        logits = gathered.cpu().numpy()
-    return logits
+        ordered = gathered.cpu().numpy() + start
+    return ordered
+
+
+def _labels(batch: Batch) -> Tensor:
+    if "labels" not in batch:
+        raise ValueError(
+            f"metrics need labels, and the collator gave only {', '.join(batch)}: let it give "
+            "labels, too, or leave metrics out"
+        )
+    return batch["labels"].cpu()
 
 
 def _default_metrics(model: nn.Module, examples: Examples) -> Metrics | None:
