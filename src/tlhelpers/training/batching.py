@@ -54,7 +54,7 @@ class Examples:
 
     def fingerprint(self) -> str:
         """Return a short hash of the content, to know the same data again."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{sorted(self.padding.items())} {self.left}".encode())
         for name, column in sorted(self.columns.items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(column.values).tobytes())

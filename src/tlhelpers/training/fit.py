@@ -22,6 +22,7 @@ from torch import nn
 from tlhelpers.device import choose_device, choose_precision
 from tlhelpers.training.batching import Collator, Examples, plain
 from tlhelpers.training.best_weights import BestWeights, greater_is_better
+from tlhelpers.training.digests import digest_object, digest_weights
 from tlhelpers.training.encoding import Data, check_classes, encode
 from tlhelpers.training.layers import parameter_groups
 from tlhelpers.training.loop import Loop
@@ -77,8 +78,9 @@ def fit(
     text_columns : sequence of str, optional
         Which columns to tokenise, if it is not clear.
     output_dir : path, optional
-        Where checkpoints and the best weights go. The same call with the same folder goes on where
-        a run was killed, and ends with the same weights, bit for bit on one machine.
+        Where checkpoints and the best weights go. The same call with the same folder, a model that
+        was loaded afresh included, goes on where a run was killed, and ends with the same weights,
+        bit for bit on one machine.
     resume : bool
         If False, what ``output_dir`` holds is removed first.
     callbacks : sequence of callable
@@ -144,7 +146,10 @@ def fit(
     path = None if output_dir is None else Path(output_dir)
     folder = None
     if path is not None:
-        folder = RunFolder(path, state, _description(state, settings, seed, examples, held_out))
+        asked = {"loss function": loss_function, "collator": collator, "metrics": metrics}
+        folder = RunFolder(
+            path, state, _description(state, settings, seed, examples, held_out, asked)
+        )
     loop = Loop(
         state=state,
         settings=settings,
@@ -241,6 +246,7 @@ def _description(
     seed: int,
     train: Examples,
     validation: Examples | None,
+    asked: Mapping[str, object],
 ) -> dict[str, Any]:
     """Say what makes this run this one: another one must not go on from its checkpoints."""
     fields = dataclasses.asdict(settings).items()
@@ -254,4 +260,7 @@ def _description(
         "validation data": validation.fingerprint() if validation else None,
         "model": type(plain(state.model)).__name__,
         "trained parameters": sum(p.numel() for p in state.names),
+        "names of them": digest_object(sorted(state.names.values())),
+        **{name: digest_object(thing) for name, thing in asked.items()},
+        "starting weights": digest_weights(state.model),
     }

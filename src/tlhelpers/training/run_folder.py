@@ -15,6 +15,12 @@ from tlhelpers.training.state import Progress, TrainingState
 
 BEST = "best.safetensors"
 CHECKPOINTS = "checkpoints"
+# How a call that looks the same can differ in this.
+HINTS = {
+    "starting weights": "; to go on with it load the model again, with the same seed: training has "
+    "changed the one that you gave",
+    "loss function": "; to go on with it define the function as it was, with the same values",
+}
 
 
 @dataclass
@@ -104,6 +110,7 @@ class RunFolder:
                 raise ValueError(
                     f"{self.path} holds a run with {key} {stored.get(key)!r}, this one has "
                     f"{now.get(key)!r}: give another output_dir, or resume=False to start afresh"
+                    f"{HINTS.get(key, '')}"
                 )
 
     def _write(
