@@ -172,3 +172,15 @@ def test_a_collator_is_known_by_its_settings_and_its_tokenizer(tmp_path):
     assert "not trained again" in run(0.3).reasons["resume"]
     with pytest.raises(ValueError, match="collator 'DataCollatorForLanguageModeling"):
         run(0.2)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tokenizer, tmp_path):
+    (tmp_path / "file").write_text("")
+    steps = []
+    for path in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(OSError, match=r"output_dir='.*' cannot be written \(.*\): name a"):
+            fit(
+                tiny_classifier(), reviews(8), tokenizer=tokenizer, output_dir=path,
+                callbacks=[steps.append], **QUICK,
+            )  # fmt: skip
+    assert not steps

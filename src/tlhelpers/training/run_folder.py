@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +22,30 @@ HINTS = {
     "changed the one that you gave",
     "loss function": "; to go on with it define the function as it was, with the same values",
 }
+
+
+def try_to_write(path: Path) -> None:
+    """Write a file into a folder and remove it, so that a run does not end in what could be known.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it is made if it is not there.
+
+    Raises
+    ------
+    OSError
+        If that fails; the message says why.
+    """
+    probe = path / f"tried-by-{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise OSError(
+            f"output_dir={str(path)!r} cannot be written ({error.strerror}): name a folder of yours"
+        ) from error
 
 
 @dataclass
