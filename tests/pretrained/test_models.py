@@ -3,7 +3,14 @@
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
-from transformers import AutoModel, AutoTokenizer, BertConfig
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BartConfig,
+    BertConfig,
+    DebertaV2Config,
+)
 
 from tests.tiny_models import tiny_classifier, tiny_tokenizer
 from tlhelpers.pretrained.models import (
@@ -123,6 +130,27 @@ def test_one_class_does_not_become_a_regression_unless_asked(labels, tmp_path):
     model, _ = load(str(tmp_path), "classification", 1, **how)
     assert model.config.num_labels == 1
     assert model.config.problem_type == "regression"
+
+
+SMALL = {"vocab_size": 22, "max_position_embeddings": 32, "num_labels": 2}
+BART = BartConfig(
+    d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+    decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, init_std=0.1, **SMALL,
+)  # fmt: skip
+DEBERTA = DebertaV2Config(
+    hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, **SMALL
+)
+
+
+@pytest.mark.parametrize("config", [BART, DEBERTA])
+def test_a_head_for_other_classes_can_be_put_on(config, tmp_path):
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    model, _ = load(str(tmp_path), "classification", ["a", "b", "c"], quiet=True)
+    assert model.config.num_labels == 3
+    # A head that learns is drawn at random, none of its matrices left at zero.
+    matrices = [p for name, p in model.named_parameters() if "classif" in name and p.ndim == 2]
+    assert matrices and all(p.std() > 0.005 for p in matrices)
 
 
 def test_an_unknown_task_is_refused_with_the_choices():

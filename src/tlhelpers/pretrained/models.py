@@ -302,13 +302,15 @@ def _classes_of_checkpoint(task: Task | None, config: PreTrainedConfig) -> dict[
 def _replace_head(model: PreTrainedModel) -> list[str]:
     """Draw the head anew: one trained for other classes would keep answering for those."""
     replaced = []
+    config = model.config
+    spread = getattr(config, "initializer_range", None) or getattr(config, "init_std", 0.02)
     for name, child in model.named_children():
         if name == model.base_model_prefix or not count_parameters(child):
             continue
         replaced.append(name)
         for module in child.modules():
             if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=model.config.initializer_range)
+                nn.init.normal_(module.weight, std=spread)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
     return replaced

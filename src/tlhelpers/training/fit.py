@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, GradientState, PartialState
 from accelerate.utils import set_seed
 from torch import nn
 
@@ -27,7 +28,7 @@ from tlhelpers.training.encoding import Data, check_classes, encode
 from tlhelpers.training.layers import parameter_groups
 from tlhelpers.training.loop import Loop
 from tlhelpers.training.prediction import LossFunction, Metrics, evaluate_examples
-from tlhelpers.training.run_folder import RunFolder
+from tlhelpers.training.run_folder import RunFolder, try_to_write
 from tlhelpers.training.settings import Callback, FitResult, Settings
 from tlhelpers.training.state import Progress, TrainingState
 
@@ -38,6 +39,20 @@ if TYPE_CHECKING:
 OF_NO_CONSEQUENCE = ("progress", "eval_batch_size", "checkpoint_every")
 
 
+@contextmanager
+def _keep_accelerator_state() -> Iterator[None]:
+    """Let a reader's own Accelerator find its state again: `accelerate` has one for a process."""
+    owners = (AcceleratorState, PartialState, GradientState)
+    kept = [dict(owner._shared_state) for owner in owners]
+    try:
+        yield
+    finally:
+        for owner, state in zip(owners, kept, strict=True):
+            owner._shared_state.clear()
+            owner._shared_state.update(state)
+
+
+@_keep_accelerator_state()
 def fit(
     model: nn.Module,
     train: Data,
@@ -98,6 +113,8 @@ def fit(
     ------
     ValueError
         If settings, data and model do not fit together; the message says what to change.
+    OSError
+        If ``output_dir`` cannot be written; it is tried before anything else.
     FloatingPointError
         If the loss stops being a number; the message says at which step and rate.
 
@@ -113,6 +130,9 @@ def fit(
         )
     if validation is not None and metrics is not None:
         greater_is_better(settings)  # asks now, not after the first epoch
+    path = None if output_dir is None else Path(output_dir)
+    if path is not None:
+        try_to_write(path)
     accelerator, precision, reasons = _accelerator(settings)
     encoded = partial(
         encode,
@@ -143,7 +163,6 @@ def fit(
             precision=precision,
             seed=seed,
         )
-    path = None if output_dir is None else Path(output_dir)
     folder = None
     if path is not None:
         asked = {"loss function": loss_function, "collator": collator, "metrics": metrics}
