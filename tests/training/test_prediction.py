@@ -5,14 +5,22 @@ from transformers import (
     DataCollatorForLanguageModeling,
     DataCollatorForTokenClassification,
     DataCollatorWithPadding,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    RobertaConfig,
+    RobertaForTokenClassification,
 )
 
 from tests.tiny_models import (
     reviews,
+    tiny_causal_model,
     tiny_classifier,
     tiny_masked_model,
     tiny_seq2seq,
     tiny_tagger,
+    tiny_tokenizer,
 )
 from tests.training.runs import same, state
 from tlhelpers.metrics import IGNORED
@@ -136,3 +144,48 @@ def test_a_collator_without_labels_says_what_metrics_need(tokenizer):
             tiny_classifier(), reviews(4), tokenizer, collator=unlabelled,
             loss_function=lambda outputs, batch: outputs.logits.mean(),
         )  # fmt: skip
+
+
+def tiny_gpt2_classifier():
+    return GPT2ForSequenceClassification(
+        GPT2Config(
+            vocab_size=22, n_embd=16, n_layer=2, n_head=2, n_positions=32, pad_token_id=0,
+            bos_token_id=2, eos_token_id=3, initializer_range=0.5,
+        )
+    )  # fmt: skip
+
+
+def tiny_llama_classifier():
+    return LlamaForSequenceClassification(
+        LlamaConfig(
+            vocab_size=22, hidden_size=16, intermediate_size=16, num_hidden_layers=2,
+            num_attention_heads=2, max_position_embeddings=32, pad_token_id=0,
+            initializer_range=0.5,
+        )
+    )  # fmt: skip
+
+
+def tiny_roberta_tagger():
+    return RobertaForTokenClassification(
+        RobertaConfig(
+            vocab_size=22, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+            intermediate_size=16, max_position_embeddings=33, pad_token_id=0,
+            initializer_range=0.5,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "make",
+    [tiny_causal_model, tiny_gpt2_classifier, tiny_llama_classifier, tiny_roberta_tagger],
+)
+def test_texts_padded_on_the_left_are_predicted_as_they_are_alone(make):
+    torch.manual_seed(0)
+    model, tokenizer = make().eval(), tiny_tokenizer()
+    tokenizer.padding_side = "left"
+    texts = [row["text"] for row in reviews(12)]
+    together = predict(model, texts, tokenizer)
+    for text, found in zip(texts, together, strict=True):
+        alone = predict(model, text, tokenizer)[0]
+        # Padding changes the order of float32 additions, nothing else.
+        np.testing.assert_allclose(found[: len(alone)], alone, atol=1e-5)

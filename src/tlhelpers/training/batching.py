@@ -47,6 +47,7 @@ class Examples:
     lengths: NDArray[np.int64]  # (N,) tokens
     padding: dict[str, int]  # what each column is filled up with
     left: bool = False  # some decoders are padded on the left
+    positions: bool = False  # whether the model has to be told where a text begins
 
     def __len__(self) -> int:
         """Count the examples."""
@@ -76,8 +77,15 @@ class Examples:
         Returns
         -------
         dict of Tensor
-            Each of shape (B,) or (B, L), L the longest example's length.
+            Each of shape (B,) or (B, L), L the longest example's length. Texts padded on the left
+            have ``position_ids``, if the model takes them: else it counts from the padding.
         """
+        batch = self._padded(rows, collator)
+        if self.left and self.positions and "attention_mask" in batch:
+            batch["position_ids"] = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        return batch
+
+    def _padded(self, rows: NDArray[np.int64], collator: Collator | None) -> Batch:
         if collator is not None:
             examples = [
                 {name: column[row].tolist() for name, column in self.columns.items()}

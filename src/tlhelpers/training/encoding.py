@@ -155,6 +155,8 @@ def encode(
         lengths,
         _padding(tokenizer, model),
         left=getattr(tokenizer, "padding_side", "right") == "left",
+        # A RoBERTa finds the padding by itself, and counts otherwise.
+        positions="position_ids" in (known or ()) and not _places_behind_padding(model),
     )
 
 
@@ -354,11 +356,19 @@ def _positions(model: nn.Module | None) -> int | None:
     """Say how many tokens a model takes; None if it has no limit."""
     model = plain(model)
     limit = getattr(getattr(model, "config", None), "max_position_embeddings", None)
-    for name, module in [] if model is None else model.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None):
-            # RoBERTa counts from behind the padding's own place.
-            limit = module.num_embeddings - module.padding_idx - 1
+    limit = limit and limit - _places_behind_padding(model)
     return limit if limit is not None and limit > 0 else None
+
+
+def _places_behind_padding(model: nn.Module | None) -> int:
+    """Say how many places a RoBERTa leaves out, which counts from behind the padding's own."""
+    for name, module in [] if model is None else model.named_modules():
+        if (
+            name.endswith("position_embeddings")
+            and getattr(module, "padding_idx", None) is not None
+        ):
+            return int(module.padding_idx) + 1
+    return 0
 
 
 def _check_lengths(arrays: Mapping[str, Column], model: nn.Module | None, name: str) -> None:
