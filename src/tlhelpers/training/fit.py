@@ -93,9 +93,9 @@ def fit(
     text_columns : sequence of str, optional
         Which columns to tokenise, if it is not clear.
     output_dir : path, optional
-        Where checkpoints and the best weights go. The same call with the same folder, a model that
-        was loaded afresh included, goes on where a run was killed, and ends with the same weights,
-        bit for bit on one machine.
+        Where checkpoints and in the end the model go, for ``tl.load(output_dir, task)``. The same
+        call with the same folder, a model that was loaded afresh included, goes on where a run was
+        killed, and ends with the same weights, bit for bit on one machine.
     resume : bool
         If False, what ``output_dir`` holds is removed first.
     callbacks : sequence of callable
@@ -190,6 +190,8 @@ def fit(
             reasons |= folder.restore()
         if not state.progress.finished:
             loop.run()
+            if folder is not None:
+                folder.export(tokenizer)
     finally:
         loop.release()
     reasons["end"] = state.progress.finished

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from tlhelpers.training import checkpoints
+from tlhelpers.training.batching import plain
 from tlhelpers.training.state import Progress, TrainingState
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BEST = "best.safetensors"
 CHECKPOINTS = "checkpoints"
@@ -126,6 +131,19 @@ class RunFolder:
         if self.state.accelerator.is_main_process:
             self._write({"model": self.state.weights()}, {})
             (self.path / BEST).unlink(missing_ok=True)  # the finished checkpoint holds the same
+        self.state.accelerator.wait_for_everyone()
+
+    def export(self, tokenizer: PreTrainedTokenizerBase | None) -> None:
+        """Save the trained model as transformers and peft do, for whoever loads the folder."""
+        model: Any = self.state.model
+        if self.state.accelerator.is_main_process and hasattr(model, "save_pretrained"):
+            model.save_pretrained(self.path)
+            if hasattr(model, "get_base_model"):  # an adapter's own files say nothing of classes
+                config = copy.deepcopy(plain(model).config)
+                config.architectures = [type(plain(model)).__name__]
+                config.save_pretrained(self.path)
+            if tokenizer is not None:
+                tokenizer.save_pretrained(self.path)
         self.state.accelerator.wait_for_everyone()
 
     def _check_same_run(self, stored: Mapping[str, Any]) -> None:
