@@ -153,7 +153,17 @@ def epoch_order(
 def length_order(lengths: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     """Deal all examples into batches of like length, the longest first.
 
-    The first batch is the largest, so that a lack of memory shows at once.
+    Parameters
+    ----------
+    lengths : array of shape (N,)
+        Tokens of each example.
+    size : int
+        Examples a batch.
+
+    Yields
+    ------
+    array of shape (B,)
+        Row numbers. The first batch is the largest, so that a lack of memory shows at once.
     """
     order = np.argsort(-lengths, kind="stable")
     for start in range(0, len(order), size):

@@ -68,7 +68,7 @@ def greater_is_better(settings: Settings) -> bool:
 class BestWeights:
     """The best weights so far, in the folder of the run; in memory, if there is none.
 
-    Parameters
+    Attributes
     ----------
     state : TrainingState
         The model that is trained, and how far it has come.

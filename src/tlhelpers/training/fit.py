@@ -108,6 +108,7 @@ def fit(
     Returns
     -------
     FitResult
+        The model, its history, and the reason of each decision.
 
     Raises
     ------

@@ -85,7 +85,12 @@ def freeze(model: nn.Module, groups: Iterable[str] | None = None) -> int:
 def unfreeze(model: nn.Module, groups: Iterable[str] | None = None) -> int:
     """Train some layers again; by default all.
 
-    Parameters and errors are those of :func:`freeze`.
+    Parameters
+    ----------
+    model : nn.Module
+        Changed in place.
+    groups : iterable of str, optional
+        Names from :func:`layer_groups`.
 
     Returns
     -------

@@ -56,8 +56,20 @@ def evaluate(
 
     Parameters
     ----------
-    model, data, tokenizer, metrics, collator, loss_function, text_columns
-        As for :func:`tlhelpers.training.fit.fit`.
+    model : nn.Module
+        As for :func:`tlhelpers.training.fit.fit`, like the five that follow and `text_columns`.
+    data : datasets.Dataset, list of dict, dict of lists or TensorDataset
+        Examples with labels.
+    tokenizer : PreTrainedTokenizer, optional
+        Needed for texts.
+    metrics : callable, optional
+        Gives scores.
+    collator : callable, optional
+        Makes the batches; its labels count.
+    loss_function : callable, optional
+        Replaces the model's own loss.
+    text_columns : sequence of str, optional
+        Which columns to tokenise.
     batch_size : int
         Examples a pass.
     max_length : int, optional
@@ -116,11 +128,22 @@ def predict(
 
     Parameters
     ----------
-    model, data, tokenizer, text_columns
-        As for :func:`tlhelpers.training.fit.fit`; labels are not looked at. A list of strings is
-        data, too, and so is one string.
-    batch_size, max_length, device, precision
-        As for :func:`evaluate`.
+    model : nn.Module
+        As for :func:`tlhelpers.training.fit.fit`, like the three that follow.
+    data : datasets.Dataset, list of dict, dict of lists, TensorDataset, list of str or str
+        Examples; their labels are not looked at. One string is one text.
+    tokenizer : PreTrainedTokenizer, optional
+        Needed for texts.
+    text_columns : sequence of str, optional
+        Which columns to tokenise.
+    batch_size : int
+        Examples a pass.
+    max_length : int, optional
+        Tokens after which a text is cut.
+    device : str
+        As in :class:`tlhelpers.training.settings.Settings`.
+    precision : str
+        As in :class:`tlhelpers.training.settings.Settings`.
 
     Returns
     -------

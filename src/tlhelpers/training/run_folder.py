@@ -57,7 +57,7 @@ def try_to_write(path: Path) -> None:
 class RunFolder:
     """What a run keeps on disk.
 
-    Parameters
+    Attributes
     ----------
     path : Path
         The folder; it need not be there.

@@ -18,7 +18,7 @@ SCHEDULES = ("linear", "constant")
 class Settings:
     """How to train. Every field can also be given to ``fit`` by its name.
 
-    Parameters
+    Attributes
     ----------
     learning_rate : float
         The highest rate, reached after the warm-up; of the head, if layers have their own.
