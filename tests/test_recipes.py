@@ -84,3 +84,22 @@ def test_recipe_is_followed_to_a_model_that_can_be_loaded(tmp_path, small_world)
 def test_second_run_goes_on_and_gives_the_same(tmp_path, small_world):
     recipe = read_recipe(write(tmp_path))
     assert train(recipe, say=lambda _: None) == train(recipe, say=lambda _: None)
+
+
+def test_a_recipe_trains_and_tests_at_one_length(tmp_path, small_world, monkeypatch):
+    lengths = []
+    fit, evaluate = tl.fit, tl.evaluate
+
+    def watched_fit(*arguments, settings, **how):
+        lengths.append(settings.max_length)
+        return fit(*arguments, settings=settings, **how)
+
+    def watched_evaluate(*arguments, max_length, **how):
+        lengths.append(max_length)
+        return evaluate(*arguments, max_length=max_length, **how)
+
+    monkeypatch.setattr(tl, "fit", watched_fit, raising=False)
+    monkeypatch.setattr(tl, "evaluate", watched_evaluate, raising=False)
+    text = GOOD.replace("  epochs: 1", "  epochs: 1\n  max_length: 4")
+    train(read_recipe(write(tmp_path, text)), say=lambda _: None)
+    assert lengths == [4, 4]

@@ -166,21 +166,17 @@ def train(recipe: Recipe, say: Callable[[str], None] = print) -> dict[str, float
         seed=recipe.seed,
         quiet=not chief,
     )
+    max_length = recipe.settings.get("max_length", recipe.max_length)
     result = tl.fit(
         model,
         rows,
         data["validation"],
         tokenizer=tokenizer,
-        settings=dataclasses.replace(
-            Settings(**recipe.settings),
-            max_length=recipe.settings.get("max_length", recipe.max_length),
-        ),
+        settings=dataclasses.replace(Settings(**recipe.settings), max_length=max_length),
         output_dir=output / "run",
         seed=recipe.seed,
     )
-    scores = tl.evaluate(
-        result.model, data["test"], tokenizer=tokenizer, max_length=recipe.max_length
-    )
+    scores = tl.evaluate(result.model, data["test"], tokenizer=tokenizer, max_length=max_length)
     if chief:
         model.save_pretrained(output / "model")
         tokenizer.save_pretrained(output / "model")

@@ -1,10 +1,21 @@
 """Models by role: real weights, their own tokenizer, honest about what is random."""
 
+import shutil
+
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
-from transformers import AutoModel, AutoTokenizer, BertConfig
+from peft import LoraConfig, get_peft_model
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BartConfig,
+    BertConfig,
+    DebertaV2Config,
+)
 
+from tests.tiny_models import reviews, tiny_classifier, tiny_tokenizer
 from tlhelpers.pretrained.models import (
     class_names,
     count_parameters,
@@ -12,6 +23,8 @@ from tlhelpers.pretrained.models import (
     meta_model,
     weights_folder,
 )
+from tlhelpers.training.fit import fit
+from tlhelpers.training.prediction import predict
 
 encoder = pytest.mark.real_assets("encoder")
 LABELS = ["negative", "positive"]
@@ -110,6 +123,39 @@ def test_labels_are_asked_for_where_the_task_needs_them():
         load("encoder", task="classification", profile="tiny")
     with pytest.raises(ValueError, match="task None has no classes"):
         load("encoder", labels=LABELS, profile="tiny")
+
+
+@pytest.mark.parametrize("labels", [1, 0, True, ["positive"], ClassLabel(names=["positive"])])
+def test_one_class_does_not_become_a_regression_unless_asked(labels, tmp_path):
+    with pytest.raises(ValueError, match=r"nothing to choose .* problem_type='regression'"):
+        load("encoder", "classification", labels, "tiny")
+    tiny_classifier().save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    how = {"problem_type": "regression", "quiet": True}
+    model, _ = load(str(tmp_path), "classification", 1, **how)
+    assert model.config.num_labels == 1
+    assert model.config.problem_type == "regression"
+
+
+SMALL = {"vocab_size": 22, "max_position_embeddings": 32, "num_labels": 2}
+BART = BartConfig(
+    d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+    decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, init_std=0.1, **SMALL,
+)  # fmt: skip
+DEBERTA = DebertaV2Config(
+    hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, **SMALL
+)
+
+
+@pytest.mark.parametrize("config", [BART, DEBERTA])
+def test_a_head_for_other_classes_can_be_put_on(config, tmp_path):
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    model, _ = load(str(tmp_path), "classification", ["a", "b", "c"], quiet=True)
+    assert model.config.num_labels == 3
+    # A head that learns is drawn at random, none of its matrices left at zero.
+    matrices = [p for name, p in model.named_parameters() if "classif" in name and p.ndim == 2]
+    assert matrices and all(p.std() > 0.005 for p in matrices)
 
 
 def test_an_unknown_task_is_refused_with_the_choices():
@@ -211,3 +257,60 @@ def test_trainable_parameters_are_counted_apart():
     layer.bias.requires_grad_(False)
     assert count_parameters(layer) == 8
     assert count_parameters(layer, trainable=True) == 6
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A model without a head in a folder, with its tokenizer."""
+    folder = tmp_path / "base"
+    tiny_classifier().bert.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+CLASSIFIER = {"task": "classification", "quiet": True}
+QUICK = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 16, "progress": False}
+
+
+def adapted(base):
+    model, tokenizer = load(base, labels=LABELS, seed=0, **CLASSIFIER)
+    config = LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query"])
+    return get_peft_model(model, config), tokenizer
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_a_folder_that_fit_has_finished_is_opened(base, tmp_path, with_adapter, capsys):
+    model, tokenizer = (
+        adapted(base) if with_adapter else load(base, labels=LABELS, seed=0, **CLASSIFIER)
+    )
+    fit(model, reviews(32), reviews(16), tokenizer=tokenizer, output_dir=tmp_path / "run", **QUICK)
+    again, its_tokenizer = load(str(tmp_path / "run"), "classification")
+    assert "random" not in capsys.readouterr().out
+    wanted = predict(model, reviews(8), tokenizer)
+    assert predict(again, reviews(8), its_tokenizer) == pytest.approx(wanted, abs=1e-6)
+    assert again.config.id2label == {0: "negative", 1: "positive"}
+    trained = {name for name, p in again.named_parameters() if p.requires_grad}
+    assert trained == {name for name, p in model.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_an_adapter_that_peft_saved_is_put_on_its_model(base, tmp_path):
+    model, tokenizer = adapted(base)
+    model.save_pretrained(tmp_path / "adapter")
+    folder = str(tmp_path / "adapter")
+    again, _ = load(folder, labels=LABELS, **CLASSIFIER)
+    wanted = predict(model, reviews(8), tokenizer)
+    assert predict(again, reviews(8), tokenizer) == pytest.approx(wanted, abs=1e-6)
+    with pytest.raises(ValueError, match="needs labels"):
+        load(folder, **CLASSIFIER)
+    with pytest.raises(ValueError, match=r"does not fit: .* the labels that it was trained with"):
+        load(folder, labels=["a", "b", "c"], **CLASSIFIER)
+    shutil.rmtree(base)
+    with pytest.raises(LookupError, match=r"which is not there: write where it is into adapter_"):
+        load(folder, labels=LABELS, **CLASSIFIER)
+
+
+def test_a_folder_without_a_model_says_so(tmp_path):
+    with pytest.raises(LookupError, match=r"holds no model, which has a config\.json or adapter"):
+        load(str(tmp_path), **CLASSIFIER)

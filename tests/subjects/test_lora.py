@@ -287,3 +287,11 @@ def test_a_block_of_zeros_stays_zero():
 def test_a_size_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="do not divide into blocks of 64"):
         lora.round_to_levels(torch.zeros(65), lora.nf4_levels())
+
+
+def test_a_published_model_is_the_callers_own():
+    hub_id = "openai-community/gpt2"
+    mine = lora.published(hub_id)
+    before = sum(p.numel() for p in mine.parameters())
+    del mine.lm_head, mine.transformer.h[0]
+    assert sum(p.numel() for p in lora.published(hub_id).parameters()) == before

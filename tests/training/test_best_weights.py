@@ -31,3 +31,33 @@ def test_an_unknown_best_metric_is_refused_with_those_there_are(tokenizer):
     rows, how = reviews(8), QUICK | {"best_metric": "f2"}
     with pytest.raises(ValueError, match=r"'f2' .* use one of loss, accuracy, macro_f1"):
         fit(tiny_classifier(), rows, rows, tokenizer=tokenizer, **how)
+
+
+def mean_squared_error(logits, labels):
+    return {"mse": float(((logits[:, 1] - labels) ** 2).mean())}
+
+
+def test_the_direction_of_a_score_of_ones_own_is_asked_for_before_the_first_step(tokenizer):
+    rows, steps = reviews(16), []
+    how = QUICK | {"metrics": mean_squared_error, "best_metric": "mse"}
+    with pytest.raises(ValueError, match=r"best_metric='mse' .* greater_is_better=False"):
+        fit(tiny_classifier(), rows, rows, tokenizer=tokenizer, callbacks=[steps.append], **how)
+    assert not steps
+
+
+@pytest.mark.parametrize("greater", [True, False])
+def test_the_direction_decides_which_weights_are_best(tokenizer, greater):
+    result = fit(
+        tiny_classifier(), reviews(64), reviews(64, seed=1), tokenizer=tokenizer,
+        metrics=mean_squared_error, best_metric="mse", greater_is_better=greater,
+        **QUICK | {"epochs": 5},
+    )  # fmt: skip
+    errors = result.history.set_index("epoch")["validation_mse"]
+    assert errors.max() > errors.min()
+    assert errors[result.best_epoch] == (errors.max() if greater else errors.min())
+
+
+def test_a_direction_contrary_to_what_is_known_is_refused(tokenizer):
+    rows, how = reviews(8), QUICK | {"best_metric": "loss", "greater_is_better": True}
+    with pytest.raises(ValueError, match="contradicts best_metric='loss', of which less is better"):
+        fit(tiny_classifier(), rows, rows, tokenizer=tokenizer, **how)

@@ -120,3 +120,21 @@ def test_layers_are_unfrozen_when_it_is_their_turn_and_only_then():
     assert unfreeze_in_turn(names, groups, epoch=1, unfreeze_every=1)
     trained = {name for p, name in names.items() if p.requires_grad}
     assert trained == {*groups["head"], *groups["layer 1"]}
+
+
+def test_a_layer_joins_on_time_whatever_the_fractions_round_to():
+    groups = ["embeddings", "layer 0", "layer 1", "layer 2", "head"]
+    for step in range(1, 5):
+        assert len(unfrozen_groups(groups, step * 3 / 30, 0.1)) == step + 1
+    assert len(unfrozen_groups(groups, 0.3, 0.1)) == 4
+    assert len(unfrozen_groups(groups, 0.29, 0.1)) == 3
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_layers_without_anything_to_train_have_no_turn():
+    adapter = LoraConfig(r=2, target_modules=["query"])  # the head stays as it is
+    model = get_peft_model(tiny_classifier(), adapter)
+    names = {p: name for name, p in model.named_parameters() if p.requires_grad}
+    unfreeze_in_turn(names, layer_groups(model), epoch=0, unfreeze_every=1)
+    trained = {name for p, name in names.items() if p.requires_grad}
+    assert trained and all(".layer.1." in name for name in trained)

@@ -2,6 +2,9 @@ import math
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from peft import LoraConfig, get_peft_model
 from transformers import DataCollatorForLanguageModeling
 
 from tests.tiny_models import reviews, tiny_causal_model, tiny_classifier, tiny_masked_model
@@ -166,3 +169,35 @@ def test_the_model_is_given_back_whole_after_an_error(tokenizer):
     with pytest.raises(KeyboardInterrupt):
         fit(model, reviews(8), tokenizer=tokenizer, unfreeze_every=1, callbacks=[fail], **QUICK)
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+def test_no_callback_takes_back_the_stop_of_another(tokenizer):
+    def stop(event):
+        event.stop = event.step == 3
+
+    def go_on(event):
+        event.stop = False
+
+    for callbacks in ([stop, go_on], [go_on, stop]):
+        model = tiny_classifier()
+        result = fit(model, reviews(64), tokenizer=tokenizer, callbacks=callbacks, **QUICK)
+        assert result.reasons["end"] == "stopped by a callback at step 3"
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_adapters_are_unfrozen_in_turn(tokenizer):
+    model = get_peft_model(tiny_classifier(), LoraConfig(r=2, target_modules=["query"]))
+    rows, how = reviews(32), QUICK | {"epochs": 3, "unfreeze_every": 1}
+    result = fit(model, rows, rows, tokenizer=tokenizer, **how)
+    assert len(result.history) == 3
+    assert all(p.requires_grad == ("lora_" in name) for name, p in model.named_parameters())
+
+
+def test_an_accelerator_of_ones_own_stays_as_it_was(tokenizer):
+    AcceleratorState._reset_state(reset_partial_state=True)  # what other tests have left
+    own = Accelerator(mixed_precision="bf16", cpu=True, gradient_accumulation_steps=2)
+    fit(tiny_classifier(), reviews(16), tokenizer=tokenizer, precision="fp32", **QUICK)
+    assert own.mixed_precision == "bf16"
+    assert own.device.type == "cpu"
+    assert own.state.initialized and own.num_processes == 1
+    own.prepare(torch.nn.Linear(2, 2))

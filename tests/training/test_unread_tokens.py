@@ -1,8 +1,18 @@
+import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertForMaskedLM
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+)
+from transformers.modeling_outputs import SequenceClassifierOutput
 
-from tests.tiny_models import bert_config, tiny_classifier, tiny_tagger
+from tests.tiny_models import bert_config, reviews, tiny_classifier, tiny_tagger
+from tests.training.runs import NO_DROPOUT
+from tlhelpers.training.fit import fit
+from tlhelpers.training.prediction import predict
 from tlhelpers.training.unread_tokens import READ_THE_FIRST_TOKEN, skip_unread_tokens
 
 SMALL = {
@@ -58,9 +68,61 @@ def test_the_last_feed_forward_sees_one_token_and_only_meanwhile():
     assert seen == [1, 9]
 
 
+class BertMeanForSequenceClassification(BertForSequenceClassification):
+    """Reads the mean over all tokens instead of the first one."""
+
+    def forward(self, input_ids=None, attention_mask=None, labels=None, **others):
+        hidden = self.bert(input_ids, attention_mask=attention_mask)[0]  # (B, L, H)
+        logits = self.classifier(hidden.mean(1))
+        loss = None if labels is None else torch.nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+class Whole(torch.nn.Linear):
+    """A head of one's own."""
+
+
+def with_own_head():
+    model = tiny_classifier()
+    model.classifier = Whole(16, 2)
+    return model
+
+
+def with_own_forward():
+    model = tiny_classifier()
+    model.forward = lambda **batch: model.bert(**batch)
+    return model
+
+
+def test_a_subclass_that_reads_all_tokens_trains_and_scores_as_written(tokenizer):
+    def make():
+        torch.manual_seed(0)
+        return BertMeanForSequenceClassification(bert_config(**NO_DROPOUT))
+
+    rows = reviews(16)
+    model = make()
+    with torch.no_grad():
+        tokens = tokenizer([row["text"] for row in rows], padding=True, return_tensors="pt")
+        alone = make().eval()(tokens["input_ids"], tokens["attention_mask"]).logits
+    np.testing.assert_allclose(
+        predict(model, {"text": [row["text"] for row in rows]}, tokenizer), alone, atol=1e-5
+    )
+    wanted = make()
+    loss = wanted(**tokens, labels=torch.tensor([row["label"] for row in rows])).loss.detach()
+    result = fit(
+        model, rows, rows, tokenizer=tokenizer, learning_rate=1e-12, epochs=1, progress=False
+    )
+    assert result.history["train_loss"].iloc[0] == pytest.approx(float(loss), rel=1e-5)
+    assert result.history["validation_loss"].iloc[0] == pytest.approx(float(loss), rel=1e-5)
+    assert "validation_accuracy" in result.history
+
+
 @pytest.mark.parametrize(
     "make",
     [
+        lambda: BertMeanForSequenceClassification(bert_config()),
+        with_own_head,
+        with_own_forward,
         tiny_tagger,  # reads every token
         lambda: BertForMaskedLM(bert_config()),
         lambda: tiny_classifier(output_hidden_states=True),  # someone wants to see them

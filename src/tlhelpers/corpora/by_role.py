@@ -28,13 +28,13 @@ def data(
 
     Parameters
     ----------
-    role
+    role : str
         A key of `tlhelpers.roles.DATASETS`, e.g. ``"sentiment"``.
-    profile
+    profile : str or Profile, optional
         Which profile; by default the one in use.
-    language
+    language : str, optional
         For a multilingual set, the language's code; by default ``"en"``.
-    quiet
+    quiet : bool
         Print nothing.
 
     Returns

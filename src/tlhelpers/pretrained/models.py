@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ AUTO_CLASSES: dict[Task | None, Any] = {
     "seq2seq": AutoModelForSeq2SeqLM,
     "question-answering": AutoModelForQuestionAnswering,
 }
+ADAPTER = "adapter_config.json"
 LABELLED_TASKS: tuple[Task, ...] = ("classification", "tokens")
 # A head of these tasks comes with the pretraining; a fresh one would predict noise.
 PRETRAINED_HEADS: tuple[Task, ...] = ("mlm", "causal", "seq2seq")
@@ -74,14 +76,15 @@ def load(
     ----------
     role : str
         A key of `tlhelpers.roles.MODELS`, e.g. ``"encoder"``; or an id of the model hub with
-        a slash in it; or a folder that holds a model.
+        a slash in it; or a folder that `tlhelpers.fit`, transformers or peft saved. With an
+        adapter, the model that it was trained on is loaded first.
     task : str, optional
         Which head to put on it: None for none, ``"classification"``, ``"tokens"``, ``"mlm"``,
         ``"causal"``, ``"seq2seq"`` or ``"question-answering"``.
     labels : sequence of str, ClassLabel, Dataset, DatasetDict or int, optional
         For ``"classification"`` and ``"tokens"``: the names of the classes, or a `ClassLabel`,
-        or a data set that has them, or their number (1: a regression). None keeps the classes
-        of a checkpoint that was fine-tuned already.
+        or a data set that has them, or their number. None keeps the classes of a checkpoint that
+        was fine-tuned already. A regression is ``labels=1, problem_type="regression"``.
     profile : str or Profile, optional
         Which profile; by default the one in use.
     pretrained : bool
@@ -100,15 +103,16 @@ def load(
     Returns
     -------
     Loaded
-        ``model, tokenizer``.
+        ``model, tokenizer``. For an adapter the model is a `peft.PeftModel`, ready to train on.
 
     Raises
     ------
     LookupError
-        If the role is unknown in this profile.
+        If the role is unknown in this profile, or a folder holds no model.
     ValueError
-        If the task is unknown, labels are missing or superfluous, or the checkpoint lacks the
-        head that the task needs from pretraining.
+        If the task is unknown, an adapter does not fit, labels are missing, superfluous or fewer
+        than two without a word of a regression, or the checkpoint lacks the head that the task
+        needs from pretraining.
     ConnectionError
         If the model is on the hub and the hub cannot be reached.
     """
@@ -116,13 +120,30 @@ def load(
         known = ", ".join(repr(name) for name in AUTO_CLASSES)
         raise ValueError(f"task is {task!r}; it must be one of {known}")
     settings = _label_settings(task, labels)
+    if labels is not None and kwargs.get("problem_type") != "regression":
+        _check_choice(labels)
     location, revision, called = _locate(role, profile)
+    adapter = Path(location) if (Path(location) / ADAPTER).is_file() else None
+    if adapter is not None:
+        if not pretrained:
+            raise ValueError(f"{called} is an adapter, which has no architecture: load its model")
+        location, revision = _base_of(adapter), None
+    elif Path(location).is_dir() and not (Path(location) / "config.json").is_file():
+        raise LookupError(
+            f"the folder {location} holds no model, which has a config.json or {ADAPTER}: name one "
+            "that fit(..., output_dir=...) has finished, or save_pretrained(...) has written"
+        )
     with _quietly():
         try:
             config, rest = AutoConfig.from_pretrained(
-                location, revision=revision, return_unused_kwargs=True, **kwargs
+                _either(adapter, location, "config.json"),
+                revision=revision,
+                return_unused_kwargs=True,
+                **kwargs,
             )
-            tokenizer = load_tokenizer(location, revision)
+            tokenizer = load_tokenizer(
+                _either(adapter, location, "tokenizer_config.json"), revision
+            )
         except (OSError, ValueError) as error:
             raise _unreachable(location, error) from error
         own_classes = _classes_of_checkpoint(task, config)
@@ -147,6 +168,8 @@ def load(
                 )
                 if new_classes:
                     fresh = _replace_head(model)
+                if adapter is not None:
+                    model, fresh = _with_adapter(model, adapter, fresh)
             else:
                 model = AUTO_CLASSES[task].from_config(config, dtype=dtype, **rest)
                 fresh = ["everything"]
@@ -238,6 +261,52 @@ def meta_model(
     return model
 
 
+def _base_of(adapter: Path) -> str:
+    """Read off an adapter which model it was trained on."""
+    base = json.loads((adapter / ADAPTER).read_text("utf-8")).get("base_model_name_or_path")
+    if not base:
+        raise ValueError(
+            f"the adapter in {adapter} does not say which model it was trained on: write the id or "
+            f"folder into {ADAPTER}, as base_model_name_or_path"
+        )
+    if Path(base).is_absolute() and not Path(base).is_dir():
+        raise LookupError(
+            f"the adapter in {adapter} was trained on the model in {base}, which is not there: "
+            f"write where it is into {ADAPTER}, as base_model_name_or_path"
+        )
+    return str(base)
+
+
+def _either(adapter: Path | None, location: str, file: str) -> str:
+    """Say where a file is: beside the adapter, or with the model that it was trained on."""
+    return str(adapter) if adapter is not None and (adapter / file).is_file() else location
+
+
+def _with_adapter(model: PreTrainedModel, adapter: Path, fresh: list[str]) -> tuple[Any, list[str]]:
+    """Put an adapter on its model; what it brings along is not random any more."""
+    from peft import PeftModel
+
+    try:
+        adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the adapter in {adapter} does not fit: {str(error).splitlines()[-1].strip()} Load it "
+            "with the task and the labels that it was trained with"
+        ) from error
+    saved = getattr(adapted.peft_config["default"], "modules_to_save", None) or ()
+    return adapted, [name for name in fresh if name.split(".")[0] not in saved]
+
+
+def _check_choice(labels: Labels) -> None:
+    """Refuse one class: transformers would make a regression of it."""
+    found = labels if isinstance(labels, int) else class_names(labels)
+    if (found if isinstance(found, int) else len(found)) < 2:
+        raise ValueError(
+            f"labels={found!r} leave nothing to choose between: give two classes or more; for a "
+            "regression say labels=1, problem_type='regression'"
+        )
+
+
 def _label_settings(task: Task | None, labels: Labels | None) -> dict[str, Any]:
     if task not in LABELLED_TASKS and labels is not None:
         raise ValueError(f"labels were given, but task {task!r} has no classes")
@@ -290,13 +359,15 @@ def _classes_of_checkpoint(task: Task | None, config: PreTrainedConfig) -> dict[
 def _replace_head(model: PreTrainedModel) -> list[str]:
     """Draw the head anew: one trained for other classes would keep answering for those."""
     replaced = []
+    settings = model.config.to_dict()
+    spread = float(settings.get("initializer_range", settings.get("init_std", 0.02)))
     for name, child in model.named_children():
         if name == model.base_model_prefix or not count_parameters(child):
             continue
         replaced.append(name)
         for module in child.modules():
             if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=model.config.initializer_range)
+                nn.init.normal_(module.weight, std=spread)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
     return replaced

@@ -485,7 +485,6 @@ def training_gigabytes(total: int, trained: int, frozen_bits: float = 16) -> flo
     return (total * frozen_bits / 8 + trained * BYTES_TRAINED) / 1e9
 
 
-@lru_cache(maxsize=16)
 def published(hub_id: str) -> nn.Module:
     """Give a published model on the meta device, where shapes take no memory; see `meta_model`."""
     from tlhelpers.pretrained.models import meta_model

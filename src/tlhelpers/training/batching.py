@@ -47,6 +47,7 @@ class Examples:
     lengths: NDArray[np.int64]  # (N,) tokens
     padding: dict[str, int]  # what each column is filled up with
     left: bool = False  # some decoders are padded on the left
+    positions: bool = False  # whether the model has to be told where a text begins
 
     def __len__(self) -> int:
         """Count the examples."""
@@ -54,7 +55,7 @@ class Examples:
 
     def fingerprint(self) -> str:
         """Return a short hash of the content, to know the same data again."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{sorted(self.padding.items())} {self.left}".encode())
         for name, column in sorted(self.columns.items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(column.values).tobytes())
@@ -76,8 +77,15 @@ class Examples:
         Returns
         -------
         dict of Tensor
-            Each of shape (B,) or (B, L), L the longest example's length.
+            Each of shape (B,) or (B, L), L the longest example's length. Texts padded on the left
+            have ``position_ids``, if the model takes them: else it counts from the padding.
         """
+        batch = self._padded(rows, collator)
+        if self.left and self.positions and "attention_mask" in batch:
+            batch["position_ids"] = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        return batch
+
+    def _padded(self, rows: NDArray[np.int64], collator: Collator | None) -> Batch:
         if collator is not None:
             examples = [
                 {name: column[row].tolist() for name, column in self.columns.items()}
@@ -145,7 +153,17 @@ def epoch_order(
 def length_order(lengths: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     """Deal all examples into batches of like length, the longest first.
 
-    The first batch is the largest, so that a lack of memory shows at once.
+    Parameters
+    ----------
+    lengths : array of shape (N,)
+        Tokens of each example.
+    size : int
+        Examples a batch.
+
+    Yields
+    ------
+    array of shape (B,)
+        Row numbers. The first batch is the largest, so that a lack of memory shows at once.
     """
     order = np.argsort(-lengths, kind="stable")
     for start in range(0, len(order), size):
@@ -196,10 +214,20 @@ def count_labels(batch: Mapping[str, Tensor], model: nn.Module) -> int:
 
 def is_causal(model: nn.Module | None) -> bool:
     """Tell whether a model predicts each token from those before it, with labels shifted by it."""
-    model = plain(model)
-    encoder_decoder = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
-    name = type(model).__name__.replace("WithLMHeadModel", "")  # XLM's does not shift
-    return name.endswith(("ForCausalLM", "LMHeadModel")) and not encoder_decoder
+    encoder_decoder = getattr(getattr(plain(model), "config", None), "is_encoder_decoder", False)
+    names = [name.replace("WithLMHeadModel", "") for name in kinds(model)]  # XLM's does not shift
+    causal = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
+    return causal and not encoder_decoder
+
+
+def kinds(model: nn.Module | None) -> list[str]:
+    """Name a model's class and those that it is derived from: a subclass has its parent's task."""
+    return [cls.__name__ for cls in type(plain(model)).__mro__]
+
+
+def is_kind(model: nn.Module | None, task: str) -> bool:
+    """Tell whether a model is one for a task, such as ``"TokenClassification"``."""
+    return any(name.endswith(f"For{task}") for name in kinds(model))
 
 
 def plain(model: Any) -> Any:  # noqa: ANN401 - any wrapper

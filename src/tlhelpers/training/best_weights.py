@@ -14,14 +14,61 @@ from tlhelpers.training.run_folder import BEST
 from tlhelpers.training.settings import Settings
 from tlhelpers.training.state import TrainingState
 
-SMALLER_IS_BETTER = ("loss", "perplexity", "error")
+# The scores of this library: whether more of it is better.
+GREATER_IS_BETTER = {
+    "loss": False,
+    "perplexity": False,
+    "accuracy": True,
+    "macro_f1": True,
+    "precision": True,
+    "recall": True,
+    "f1": True,
+    "exact_match": True,
+}
+
+
+def metric_name(settings: Settings) -> str:
+    """Name what decides as the scores do, without the history's ``validation_``."""
+    return settings.best_metric.removeprefix("validation_")
+
+
+def greater_is_better(settings: Settings) -> bool:
+    """Say whether more of what decides is better.
+
+    Parameters
+    ----------
+    settings : Settings
+        Names it, and says which way it points if that is not known.
+
+    Returns
+    -------
+    bool
+        False for a loss.
+
+    Raises
+    ------
+    ValueError
+        If the direction is not known, or what the settings say is the contrary of it.
+    """
+    known, said = GREATER_IS_BETTER.get(metric_name(settings)), settings.greater_is_better
+    if known is None and said is None:
+        raise ValueError(
+            f"best_metric={settings.best_metric!r} is a score of your own: say which way it "
+            "points, greater_is_better=False if less is better (an error), else True"
+        )
+    if known is not None and said is not None and known != said:
+        raise ValueError(
+            f"greater_is_better={said} contradicts best_metric={settings.best_metric!r}, of which "
+            f"{'more' if known else 'less'} is better: leave it out, or rename your score"
+        )
+    return bool(known if said is None else said)
 
 
 @dataclass
 class BestWeights:
     """The best weights so far, in the folder of the run; in memory, if there is none.
 
-    Parameters
+    Attributes
     ----------
     state : TrainingState
         The model that is trained, and how far it has come.
@@ -54,15 +101,15 @@ class BestWeights:
         Raises
         ------
         ValueError
-            If ``best_metric`` is not among the scores.
+            If ``best_metric`` is not among the scores, or its direction is not known.
         """
-        progress, name = self.state.progress, self.settings.best_metric.removeprefix("validation_")
+        progress, name = self.state.progress, metric_name(self.settings)
         if name not in scores:
             raise ValueError(
                 f"best_metric={self.settings.best_metric!r} is not among the scores: "
                 f"use one of {', '.join(scores)}"
             )
-        value = scores[name] if name.endswith(SMALLER_IS_BETTER) else -scores[name]
+        value = -scores[name] if greater_is_better(self.settings) else scores[name]
         if progress.best is None or value < progress.best:
             progress.best, progress.best_epoch, progress.waiting = value, epoch, 0
             if self.settings.keep_best and self.state.accelerator.is_main_process:

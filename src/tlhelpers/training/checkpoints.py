@@ -33,7 +33,17 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def weights(model: nn.Module, names: Iterable[str]) -> dict[str, Tensor]:
     """Return the named parameters and all buffers, which batch norms change too.
 
-    Not a copy: the tensors change as training goes on.
+    Parameters
+    ----------
+    model : nn.Module
+        Any model.
+    names : iterable of str
+        Of the parameters.
+
+    Returns
+    -------
+    dict of Tensor
+        Not a copy: the tensors change as training goes on.
     """
     parameters = dict(model.named_parameters())
     state = model.state_dict()
@@ -43,6 +53,13 @@ def weights(model: nn.Module, names: Iterable[str]) -> dict[str, Tensor]:
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy tensors into the parameters and buffers of the same names.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Changed in place.
+    tensors : mapping
+        Name and values.
 
     Raises
     ------

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +16,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, GradientState, PartialState
 from accelerate.utils import set_seed
 from torch import nn
 
 from tlhelpers.device import choose_device, choose_precision
 from tlhelpers.training.batching import Collator, Examples, plain
-from tlhelpers.training.best_weights import BestWeights
-from tlhelpers.training.encoding import Data, encode
+from tlhelpers.training.best_weights import BestWeights, greater_is_better
+from tlhelpers.training.digests import digest_object, digest_weights
+from tlhelpers.training.encoding import Data, check_classes, encode
 from tlhelpers.training.layers import parameter_groups
 from tlhelpers.training.loop import Loop
 from tlhelpers.training.prediction import LossFunction, Metrics, evaluate_examples
-from tlhelpers.training.run_folder import RunFolder
+from tlhelpers.training.run_folder import RunFolder, try_to_write
 from tlhelpers.training.settings import Callback, FitResult, Settings
 from tlhelpers.training.state import Progress, TrainingState
 
@@ -37,6 +39,20 @@ if TYPE_CHECKING:
 OF_NO_CONSEQUENCE = ("progress", "eval_batch_size", "checkpoint_every")
 
 
+@contextmanager
+def _keep_accelerator_state() -> Iterator[None]:
+    """Let a reader's own Accelerator find its state again: `accelerate` has one for a process."""
+    owners = (AcceleratorState, PartialState, GradientState)
+    kept = [dict(owner._shared_state) for owner in owners]
+    try:
+        yield
+    finally:
+        for owner, state in zip(owners, kept, strict=True):
+            owner._shared_state.clear()
+            owner._shared_state.update(state)
+
+
+@_keep_accelerator_state()
 def fit(
     model: nn.Module,
     train: Data,
@@ -77,8 +93,9 @@ def fit(
     text_columns : sequence of str, optional
         Which columns to tokenise, if it is not clear.
     output_dir : path, optional
-        Where checkpoints and the best weights go. The same call with the same folder goes on where
-        a run was killed, and ends with the same weights, bit for bit on one machine.
+        Where checkpoints and in the end the model go, for ``tl.load(output_dir, task)``. The same
+        call with the same folder, a model that was loaded afresh included, goes on where a run was
+        killed, and ends with the same weights, bit for bit on one machine.
     resume : bool
         If False, what ``output_dir`` holds is removed first.
     callbacks : sequence of callable
@@ -91,11 +108,14 @@ def fit(
     Returns
     -------
     FitResult
+        The model, its history, and the reason of each decision.
 
     Raises
     ------
     ValueError
         If settings, data and model do not fit together; the message says what to change.
+    OSError
+        If ``output_dir`` cannot be written; it is tried before anything else.
     FloatingPointError
         If the loss stops being a number; the message says at which step and rate.
 
@@ -109,6 +129,11 @@ def fit(
         raise ValueError(
             f"patience={settings.patience} needs validation data to watch: pass validation=..."
         )
+    if validation is not None and metrics is not None:
+        greater_is_better(settings)  # asks now, not after the first epoch
+    path = None if output_dir is None else Path(output_dir)
+    if path is not None:
+        try_to_write(path)
     accelerator, precision, reasons = _accelerator(settings)
     encoded = partial(
         encode,
@@ -120,6 +145,8 @@ def fit(
         need_labels=loss_function is None,
     )
     examples = encoded(train, name="train")
+    if loss_function is None and collator is None:
+        check_classes(examples, model)
     held_out = None if validation is None else encoded(validation, name="validation")
     state, more_reasons = _state(model, settings, accelerator)
     reasons |= more_reasons
@@ -137,10 +164,12 @@ def fit(
             precision=precision,
             seed=seed,
         )
-    path = None if output_dir is None else Path(output_dir)
     folder = None
     if path is not None:
-        folder = RunFolder(path, state, _description(state, settings, seed, examples, held_out))
+        asked = {"loss function": loss_function, "collator": collator, "metrics": metrics}
+        folder = RunFolder(
+            path, state, _description(state, settings, seed, examples, held_out, asked)
+        )
     loop = Loop(
         state=state,
         settings=settings,
@@ -162,6 +191,8 @@ def fit(
             reasons |= folder.restore()
         if not state.progress.finished:
             loop.run()
+            if folder is not None:
+                folder.export(tokenizer)
     finally:
         loop.release()
     reasons["end"] = state.progress.finished
@@ -237,6 +268,7 @@ def _description(
     seed: int,
     train: Examples,
     validation: Examples | None,
+    asked: Mapping[str, object],
 ) -> dict[str, Any]:
     """Say what makes this run this one: another one must not go on from its checkpoints."""
     fields = dataclasses.asdict(settings).items()
@@ -250,4 +282,7 @@ def _description(
         "validation data": validation.fingerprint() if validation else None,
         "model": type(plain(state.model)).__name__,
         "trained parameters": sum(p.numel() for p in state.names),
+        "names of them": digest_object(sorted(state.names.values())),
+        **{name: digest_object(thing) for name, thing in asked.items()},
+        "starting weights": digest_weights(state.model),
     }

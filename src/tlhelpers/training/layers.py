@@ -85,7 +85,12 @@ def freeze(model: nn.Module, groups: Iterable[str] | None = None) -> int:
 def unfreeze(model: nn.Module, groups: Iterable[str] | None = None) -> int:
     """Train some layers again; by default all.
 
-    Parameters and errors are those of :func:`freeze`.
+    Parameters
+    ----------
+    model : nn.Module
+        Changed in place.
+    groups : iterable of str, optional
+        Names from :func:`layer_groups`.
 
     Returns
     -------
@@ -130,7 +135,8 @@ def unfrozen_groups(groups: Iterable[str], epoch: float, unfreeze_every: float) 
         https://arxiv.org/abs/1801.06146).
     """
     names = list(groups)
-    return names[-(1 + int(epoch / unfreeze_every)) :]
+    # 0.3 / 0.1 is a little less than 3.
+    return names[-(1 + int(epoch / unfreeze_every + 1e-9)) :]
 
 
 def unfreeze_in_turn(
@@ -146,7 +152,7 @@ def unfreeze_in_turn(
     names : mapping
         The parameters to train in the end, and what the model calls them. Changed in place.
     groups : mapping
-        What :func:`layer_groups` returns.
+        What :func:`layer_groups` returns. A layer without parameters to train has no turn.
     epoch, unfreeze_every : float
         As for :func:`unfrozen_groups`.
 
@@ -155,8 +161,10 @@ def unfreeze_in_turn(
     bool
         Whether anything has changed.
     """
+    to_train = set(names.values())
+    layers = [layer for layer, members in groups.items() if to_train & set(members)]
     free = {
-        name for layer in unfrozen_groups(groups, epoch, unfreeze_every) for name in groups[layer]
+        name for layer in unfrozen_groups(layers, epoch, unfreeze_every) for name in groups[layer]
     }
     changed = [p for p, name in names.items() if p.requires_grad != (name in free)]
     for parameter in changed:

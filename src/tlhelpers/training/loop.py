@@ -70,6 +70,8 @@ class Loop:
         bar = progress_bar(show=show, total=self.total_steps, initial=progress.step, unit="step")
         began = time.perf_counter() - progress.seconds
         loss_sum = torch.zeros((), device=self.device)  # stays there: no wait at every step
+        listening = torch.tensor(len(self.callbacks), device=self.device)
+        self.told = self.world > 1 and bool(self.accelerator.reduce(listening))
         self.wrapped.train()
         for rows in self.updates():  # (update_size,)
             self.unfreeze()
@@ -236,7 +238,7 @@ class Loop:
 
     def tell(self, kind: str, loss: Tensor, row: dict[str, float] | None = None) -> None:
         """Call the callbacks; one of them may end the run."""
-        if not self.callbacks:
+        if not self.callbacks and not self.told:
             return
         progress = self.state.progress
         event = Event(
@@ -248,9 +250,13 @@ class Loop:
             learning_rate=self.learning_rate,
             row=row,
         )
+        stop = False
         for callback in self.callbacks:
             callback(event)
-        if event.stop and not progress.finished:
+            stop = stop or event.stop  # the next one may set it back
+        if self.told:  # no process may wait for one that has stopped
+            stop = bool(self.accelerator.reduce(torch.tensor(int(stop), device=self.device)))
+        if stop and not progress.finished:
             progress.finished = f"stopped by a callback at step {progress.step}"
 
     def release(self) -> None:

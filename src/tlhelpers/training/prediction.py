@@ -23,6 +23,7 @@ from tlhelpers.training.batching import (
     Examples,
     count_labels,
     is_causal,
+    is_kind,
     length_order,
     plain,
 )
@@ -55,8 +56,20 @@ def evaluate(
 
     Parameters
     ----------
-    model, data, tokenizer, metrics, collator, loss_function, text_columns
-        As for :func:`tlhelpers.training.fit.fit`.
+    model : nn.Module
+        As for :func:`tlhelpers.training.fit.fit`, like the five that follow and `text_columns`.
+    data : datasets.Dataset, list of dict, dict of lists or TensorDataset
+        Examples with labels.
+    tokenizer : PreTrainedTokenizer, optional
+        Needed for texts.
+    metrics : callable, optional
+        Gives scores.
+    collator : callable, optional
+        Makes the batches; its labels count.
+    loss_function : callable, optional
+        Replaces the model's own loss.
+    text_columns : sequence of str, optional
+        Which columns to tokenise.
     batch_size : int
         Examples a pass.
     max_length : int, optional
@@ -115,11 +128,22 @@ def predict(
 
     Parameters
     ----------
-    model, data, tokenizer, text_columns
-        As for :func:`tlhelpers.training.fit.fit`; labels are not needed. A list of strings is data,
-        too.
-    batch_size, max_length, device, precision
-        As for :func:`evaluate`.
+    model : nn.Module
+        As for :func:`tlhelpers.training.fit.fit`, like the three that follow.
+    data : datasets.Dataset, list of dict, dict of lists, TensorDataset, list of str or str
+        Examples; their labels are not looked at. One string is one text.
+    tokenizer : PreTrainedTokenizer, optional
+        Needed for texts.
+    text_columns : sequence of str, optional
+        Which columns to tokenise.
+    batch_size : int
+        Examples a pass.
+    max_length : int, optional
+        Tokens after which a text is cut.
+    device : str
+        As in :class:`tlhelpers.training.settings.Settings`.
+    precision : str
+        As in :class:`tlhelpers.training.settings.Settings`.
 
     Returns
     -------
@@ -131,6 +155,8 @@ def predict(
     ValueError
         If the data set is empty or does not fit the model.
     """
+    if isinstance(data, str):
+        data = [data]
     if isinstance(data, Sequence) and len(data) and isinstance(data[0], str):
         data = {"text": data}
     examples = encode(
@@ -139,10 +165,10 @@ def predict(
         model,
         max_length=max_length,
         text_columns=text_columns,
+        read_labels=False,
         need_labels=False,
         name="prediction",
     )
-    examples.columns.pop("labels", None)
     where = choose_device(device).value
     found = _infer(
         model.to(where), examples, batch_size, where, choose_precision(where, precision).value
@@ -152,7 +178,7 @@ def predict(
         for indices, _, outputs, _ in found
         for index, logits in zip(indices, _own_logits(outputs), strict=True)
     ]
-    return _in_order(rows, examples)
+    return _in_order(rows, len(examples), examples.lengths, left=examples.left)
 
 
 def evaluate_examples(
@@ -169,9 +195,10 @@ def evaluate_examples(
 ) -> dict[str, float]:
     """Do the work of :func:`evaluate` on data that is encoded already."""
     metrics = metrics if metrics is not None else _default_metrics(model, examples)
-    wanted = metrics is not None and "labels" in examples.columns and collator is None
+    wanted = metrics is not None and (collator is not None or "labels" in examples.columns)
     total = torch.zeros(2, dtype=torch.float64)
     rows: list[tuple[int, Tensor]] = []
+    made: list[tuple[int, Tensor]] = []  # labels that a collator made, or changed
     with _same_draws(collator, device, seed):
         for indices, batch, outputs, loss in _infer(
             model, examples, batch_size, device, precision, collator, loss_function
@@ -182,6 +209,8 @@ def evaluate_examples(
                 total += torch.tensor([float(loss) * count, count], dtype=torch.float64)
             if wanted:
                 rows += zip(indices, _own_logits(outputs), strict=True)
+            if wanted and collator is not None:
+                made += zip(indices, _labels(batch), strict=True)
     if _world() > 1:
         total = total.to(device, torch.float32) if device.type == "mps" else total.to(device)
         distributed.all_reduce(total)
@@ -189,16 +218,20 @@ def evaluate_examples(
     scores = {"loss": mean}
     if wanted:
         assert metrics is not None
-        labels = examples.columns["labels"]
-        truth = labels.values
-        if labels.offsets is not None:
-            truth = np.full((len(examples), int(examples.lengths.max())), IGNORED, np.int64)
-            for index in range(len(examples)):
-                truth[index, : len(labels[index])] = labels[index]
-        scores |= {
-            name: float(value) for name, value in metrics(_in_order(rows, examples), truth).items()
-        }
-    elif is_causal(model) or type(plain(model)).__name__.endswith("ForMaskedLM"):
+        if collator is not None:
+            logits = _in_order(rows, len(examples))
+            truth = _in_order(made, len(examples), fill=IGNORED)
+        else:
+            labels = examples.columns["labels"]
+            truth, sizes = labels.values, None
+            if labels.offsets is not None:
+                sizes = np.diff(labels.offsets)
+                truth = np.full((len(examples), int(sizes.max())), IGNORED, np.int64)
+                for index, size in enumerate(sizes):
+                    truth[index, :size] = labels[index]
+            logits = _in_order(rows, len(examples), sizes, left=examples.left)
+        scores |= {name: float(value) for name, value in metrics(logits, truth).items()}
+    elif is_causal(model) or is_kind(model, "MaskedLM"):
         scores["perplexity"] = math.exp(min(mean, 700.0))
     return scores
 
@@ -234,37 +267,62 @@ def _infer(
         model.train(was_training)
 
 
-def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.float32]:
-    """Put logits that come longest first, from every process, back in the order of the data."""
-    classes, per_token = (rows[0][1].shape[-1], rows[0][1].ndim == 2) if rows else (0, False)
+def _in_order(
+    rows: list[tuple[int, Tensor]],
+    count: int,
+    sizes: NDArray[np.int64] | None = None,
+    *,
+    left: bool = False,
+    fill: int | None = None,
+) -> NDArray[Any]:
+    """Put rows that come longest first, from every process, back in the order of the data.
+
+    Each row is of shape (C,) or (L, C), logits; or, with something to fill up with, of shape () or
+    (L,), labels. What is of no use in a row of L places is cut off where sizes are known.
+    """
+    first = rows[0][1] if rows else torch.zeros(())
+    per_token = first.ndim == (2 if fill is None else 1)
+    width = max((len(row) for _, row in rows), default=0) if per_token else 0
+    known = torch.tensor([first.shape[-1] if fill is None and rows else 0, int(per_token), width])
     if _world() > 1:  # a process without an example learns the shape from the others
-        known = torch.tensor([classes, int(per_token)], device=choose_device().value)
+        known = known.to(choose_device().value)
         distributed.all_reduce(known, distributed.ReduceOp.MAX)
-        classes, per_token = int(known[0]), bool(known[1])
-    longest = [int(examples.lengths.max())] if per_token else []
-    shape = (len(examples), *longest, classes)
-    logits = np.zeros(shape, np.float32)
+    classes, per_token, width = int(known[0]), bool(known[1]), int(known[2])
+    if sizes is not None and per_token:
+        width = int(sizes.max())
+    shape = (count, *([width] if per_token else []), *([classes] if fill is None else []))
+    start = fill if fill is not None and per_token else 0
+    ordered = np.full(shape, start, np.float32 if fill is None else first.numpy().dtype)
     for index, row in rows:
-        values = row.float().cpu().numpy()
+        values = row.float().cpu().numpy() if fill is None else row.numpy()
         if per_token:
-            size = int(examples.lengths[index])
-            logits[index, :size] = values[-size:] if examples.left else values[:size]
+            size = len(values) if sizes is None else int(sizes[index])
+            ordered[index, :size] = values[-size:] if left else values[:size]
         else:
-            logits[index] = values
-    if _world() > 1:  # each process has filled in its own rows: their sum has all
-        gathered = torch.from_numpy(logits).to(known.device)
+            ordered[index] = values
+    if _world() > 1:  # each process has filled in its own rows: less the filling, their sum has all
+        gathered = torch.from_numpy(ordered - start).to(known.device)
         distributed.all_reduce(gathered)
-        logits = gathered.cpu().numpy()
-    return logits
+        ordered = gathered.cpu().numpy() + start
+    return ordered
+
+
+def _labels(batch: Batch) -> Tensor:
+    if "labels" not in batch:
+        raise ValueError(
+            f"metrics need labels, and the collator gave only {', '.join(batch)}: let it give "
+            "labels, too, or leave metrics out"
+        )
+    return batch["labels"].cpu()
 
 
 def _default_metrics(model: nn.Module, examples: Examples) -> Metrics | None:
-    kind, labels = type(plain(model)).__name__, examples.columns.get("labels")
+    labels = examples.columns.get("labels")
     if labels is None or not np.issubdtype(labels.values.dtype, np.integer):
         return None
-    if "SequenceClassification" in kind and labels.offsets is None:
+    if is_kind(model, "SequenceClassification") and labels.offsets is None:
         return metrics.classification
-    if "TokenClassification" in kind:
+    if is_kind(model, "TokenClassification"):
         names = [str(name) for name in plain(model).config.id2label.values()]
         named = all(name == "O" or name[:2] in ("B-", "I-") for name in names)
         return lambda logits, truth: metrics.tokens(logits, truth, names if named else None)

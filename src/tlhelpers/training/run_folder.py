@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from tlhelpers.training import checkpoints
+from tlhelpers.training.batching import plain
 from tlhelpers.training.state import Progress, TrainingState
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BEST = "best.safetensors"
 CHECKPOINTS = "checkpoints"
+# How a call that looks the same can differ in this.
+HINTS = {
+    "starting weights": "; to go on with it load the model again, with the same seed: training has "
+    "changed the one that you gave",
+    "loss function": "; to go on with it define the function as it was, with the same values",
+}
+
+
+def try_to_write(path: Path) -> None:
+    """Write a file into a folder and remove it, so that a run does not end in what could be known.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it is made if it is not there.
+
+    Raises
+    ------
+    OSError
+        If that fails; the message says why.
+    """
+    probe = path / f"tried-by-{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise OSError(
+            f"output_dir={str(path)!r} cannot be written ({error.strerror}): name a folder of yours"
+        ) from error
 
 
 @dataclass
 class RunFolder:
     """What a run keeps on disk.
 
-    Parameters
+    Attributes
     ----------
     path : Path
         The folder; it need not be there.
@@ -97,6 +133,19 @@ class RunFolder:
             (self.path / BEST).unlink(missing_ok=True)  # the finished checkpoint holds the same
         self.state.accelerator.wait_for_everyone()
 
+    def export(self, tokenizer: PreTrainedTokenizerBase | None) -> None:
+        """Save the trained model as transformers and peft do, for whoever loads the folder."""
+        model: Any = self.state.model
+        if self.state.accelerator.is_main_process and hasattr(model, "save_pretrained"):
+            model.save_pretrained(self.path)
+            if hasattr(model, "get_base_model"):  # an adapter's own files say nothing of classes
+                config = copy.deepcopy(plain(model).config)
+                config.architectures = [type(plain(model)).__name__]
+                config.save_pretrained(self.path)
+            if tokenizer is not None:
+                tokenizer.save_pretrained(self.path)
+        self.state.accelerator.wait_for_everyone()
+
     def _check_same_run(self, stored: Mapping[str, Any]) -> None:
         now = self.description
         for key in [*now, *stored]:
@@ -104,6 +153,7 @@ class RunFolder:
                 raise ValueError(
                     f"{self.path} holds a run with {key} {stored.get(key)!r}, this one has "
                     f"{now.get(key)!r}: give another output_dir, or resume=False to start afresh"
+                    f"{HINTS.get(key, '')}"
                 )
 
     def _write(

@@ -18,7 +18,7 @@ SCHEDULES = ("linear", "constant")
 class Settings:
     """How to train. Every field can also be given to ``fit`` by its name.
 
-    Parameters
+    Attributes
     ----------
     learning_rate : float
         The highest rate, reached after the warm-up; of the head, if layers have their own.
@@ -57,6 +57,9 @@ class Settings:
         Updates between two evaluations; an epoch by default.
     best_metric : str
         What decides which weights are best: ``"loss"`` or a name that ``metrics`` returns.
+    greater_is_better : bool, optional
+        Whether more of ``best_metric`` is better. Known for the scores of this library; has to be
+        said for a score of your own.
     keep_best : bool
         Whether the model ends with its best weights instead of its last; needs validation data.
     patience : int, optional
@@ -91,6 +94,7 @@ class Settings:
     shuffle: bool = True
     evaluate_every: int | None = None
     best_metric: str = "loss"
+    greater_is_better: bool | None = None
     keep_best: bool = True
     patience: int | None = None
     checkpoint_every: int | None = None

@@ -24,8 +24,9 @@ def skip_unread_tokens(model: nn.Module, *, enabled: bool = True) -> Iterator[bo
     Parameters
     ----------
     model : nn.Module
-        Any model; nothing happens unless it is a sequence classifier of a family that is known to
-        read the first token only, and nothing else is asked of it.
+        Any model; nothing happens unless it is transformers' own sequence classifier of a family
+        that is known to read the first token only, and nothing else is asked of it. What is derived
+        from one, or has a part of another origin, may read more and is left alone.
     enabled : bool
         False where something else than logits may be looked at, such as by an own loss.
 
@@ -43,6 +44,7 @@ def skip_unread_tokens(model: nn.Module, *, enabled: bool = True) -> Iterator[bo
         and not (config.output_hidden_states or config.output_attentions)
         and not getattr(config, "chunk_size_feed_forward", 0)
         and not getattr(config, "is_decoder", False)
+        and _as_published(model)
     ):
         body: Any = model.base_model
         if config.model_type == "distilbert":
@@ -56,6 +58,18 @@ def skip_unread_tokens(model: nn.Module, *, enabled: bool = True) -> Iterator[bo
     finally:
         if handle is not None:
             handle.remove()
+
+
+def _as_published(model: nn.Module) -> bool:
+    """Tell whether each part is of the libraries that are known here, and works as written there.
+
+    `accelerate` wraps the forward pass of a model that it shares among processes, and marks that.
+    """
+    return all(
+        type(module).__module__.startswith(("transformers.", "torch.nn.", "peft."))
+        and ("forward" not in vars(module) or "_original_forward" in vars(module))
+        for module in model.modules()
+    )
 
 
 def _cut_inputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
