@@ -33,7 +33,7 @@ from tools.execution.run_chapter import installed_versions, kernel_environment
 from tools.project import Project, UserError, read_json, write_atomically
 
 MINIATURE = "miniature"
-LIMIT_SECONDS = 900  # only against a listing that never ends
+LIMIT_SECONDS = 3600  # only against a listing that never ends
 SCORE = re.compile(r"\b(\d+(?:\.\d+)?) ?%")
 
 

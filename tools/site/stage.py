@@ -104,10 +104,12 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
 def without_grader(notebook: str) -> str:
     """Take the cells that set up and call the grader off a student's notebook.
 
-    They do nothing on a page, and the search would find their code rather than a chapter.
+    They do nothing on a page. Nor is the page searched: who looks for a term wants the chapter that
+    explains it, and the exercises are one step below it.
     """
     content = nbformat.reads(notebook, as_version=4)
     content.cells = [cell for cell in content.cells if not _GRADER.match(cell.source)]
+    content.metadata["nosearch"] = True
     text: str = nbformat.writes(content)
     return text
 

@@ -117,4 +117,5 @@ def test_what_sets_up_and_calls_the_grader_is_not_on_the_page(project):
     nbformat.write(new.new_notebook(cells=cells), path)
     stage.stage(project, "tiny")
     shown = nbformat.read(project.stage / "notebooks" / "exercises" / path.name, as_version=4)
+    assert shown.metadata["nosearch"], "a search finds the chapter"
     assert [cell.source for cell in shown.cells] == ["# Exercises", "def answer():\n    ..."]
