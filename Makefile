@@ -84,12 +84,14 @@ unit: $(READY)
 
 execute: $(READY) assets  ## Execute the chapters that changed.
 	@$(PY) -m tools.execution.execute --profile $(PROFILE)
+	@$(PY) -m tools.execution.listings --profile $(PROFILE)
 
 arithmetic: $(READY) assets  ## Run the numeric tests and one page as an older processor computes.
 	@$(PY) -m tools.execution.second_arithmetic
 
 miniature: $(READY)  ## Run the full profile of every chapter against a miniature hub.
 	@$(PY) -m tools.execution.miniature
+	@$(PY) -m tools.execution.listings --miniature
 
 contract: $(READY)
 	@$(PY) -m pytest -m book

@@ -57,7 +57,8 @@ def toc_parts(project: Project) -> str:
     for part, group in groupby(written_chapters(project), key=lambda chapter: chapter.part):
         files: list[dict[str, object]] = []
         for chapter in group:
-            files.append({"file": f"notebooks/{chapter.slug}"})
+            title = f"{chapter.number} · {chapter.title}"
+            files.append({"file": f"notebooks/{chapter.slug}", "title": title})
             if chapter.slug in project.masters():
                 exercises = {"file": f"notebooks/exercises/{chapter.slug}", "title": "Exercises"}
                 files[-1]["sections"] = [exercises]

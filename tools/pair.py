@@ -3,11 +3,16 @@
 The notebook stores a digest of the cells that both forms had when they were last equal. A form
 whose cells no longer fit that digest has been edited since: the other form is then written from it.
 Where both have been edited nothing is written, as one of the two edits would be lost.
+
+A cell with the metadata ``listing: NAME`` shows ``book/listings/NAME.py``: the file is edited, and
+its text comes into both forms from there. A cell tagged ``hide-input`` gets the folds of Colab and
+JupyterLab in the notebook; the book folds by the tag.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import sys
@@ -23,7 +28,11 @@ from nbformat import NotebookNode
 from tools.project import Project, UserError, write_atomically
 
 DIGEST_KEY = "paired_cells"
-KEPT_CELL_METADATA = ("tags", "mystnb")
+KEPT_CELL_METADATA = ("tags", "mystnb", "listing")
+FOLDED = "hide-input"
+FOLD = {"cellView": "form", "jupyter": {"source_hidden": True}}  # of Colab, of JupyterLab
+# A listing runs as a job of its own. Colab knows neither tag, so there it is a cell that runs.
+LISTING_TAGS = ["skip-execution", "nbval-skip"]
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 # Colab reads the accelerator from here: a reader gets a GPU, and so the full profile, at once.
 NOTEBOOK_METADATA = {
@@ -63,6 +72,8 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
         metadata = {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}
+        if FOLDED in metadata.get("tags", []):
+            metadata |= copy.deepcopy(FOLD)
         content = f"{cell.cell_type}\n{cell.source}"
         seen[content] = seen.get(content, 0) + 1
         # An id made from the content stays the same when a cell is added above.
@@ -77,12 +88,12 @@ def cells_digest(notebook: NotebookNode) -> str:
     """Digest what both forms can hold: kind, text, tags of each cell.
 
     The cells go through Markdown once, so that what this form cannot tell apart (white space at the
-    end of a text cell) does not count as an edit.
+    end of a text cell) does not count as an edit. Nor does the text of a listing, which has a file.
     """
     cells = [
         [
             cell.cell_type,
-            cell.source.strip(),
+            "" if "listing" in cell.metadata else cell.source.strip(),
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if cell.metadata.get(key)},
         ]
         for cell in read_markdown(write_markdown(notebook)).cells
@@ -94,11 +105,11 @@ def write_markdown(notebook: NotebookNode) -> str:
     """Write as a MyST-Markdown notebook."""
     cells = []
     for cell in notebook.cells:
-        copy = NotebookNode(cell)
-        copy.metadata = NotebookNode(
+        bare_cell = NotebookNode(cell)
+        bare_cell.metadata = NotebookNode(
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if cell.metadata.get(key)}
         )
-        cells.append(copy)
+        cells.append(bare_cell)
     metadata = {"kernelspec": KERNEL}
     bare = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     text: str = jupytext.writes(bare, fmt="md:myst", config=MARKDOWN_STYLE)
@@ -109,6 +120,31 @@ def write_notebook(notebook: NotebookNode) -> str:
     """Write as .ipynb, ending in a newline as an editor would leave it."""
     text: str = nbformat.writes(tidy(notebook))
     return text.rstrip("\n") + "\n"
+
+
+def fill_listings(notebook: NotebookNode, project: Project) -> list[str]:
+    """Put the text of each listing into its cell; return the listings whose cell had another.
+
+    Raises
+    ------
+    UserError
+        If a cell names a listing that is not there.
+    """
+    differing = []
+    for cell in notebook.cells:
+        if "listing" not in cell.metadata:
+            continue
+        path = project.listing(cell.metadata["listing"])
+        if not path.exists():
+            raise UserError(
+                f"a cell shows the listing {path.stem!r}. Write {_name(path, project)}."
+            )
+        rest = [tag for tag in cell.metadata.get("tags", []) if tag not in LISTING_TAGS]
+        filled = (path.read_text("utf-8").strip(), [*rest, *LISTING_TAGS])
+        if (cell.source, cell.metadata.get("tags")) != filled:
+            differing.append(path.stem)
+            cell.source, cell.metadata["tags"] = filled
+    return differing
 
 
 def state(markdown: str, notebook: str) -> State:
@@ -148,6 +184,12 @@ def pair(
         If both forms have been edited since they were last equal.
     """
     source, notebook = project.source(slug), project.notebook(slug)
+    if source.exists():
+        written = read_markdown(source.read_text("utf-8"))
+        if differing := fill_listings(written, project):
+            if check:
+                return f"{slug}: does not show what book/listings has: {', '.join(differing)}"
+            write_atomically(source, write_markdown(written))
     if not notebook.exists():
         found = State.MARKDOWN_IS_NEWER
     elif not source.exists():
@@ -168,11 +210,12 @@ def pair(
         )
     if found is State.NOTEBOOK_IS_NEWER:
         opened = read_notebook(notebook.read_text("utf-8"))
+        fill_listings(opened, project)
         write_atomically(source, write_markdown(opened))
     # The notebook is written in every case: it holds the digest, and it may hold outputs.
     write_atomically(notebook, write_notebook(read_markdown(source.read_text("utf-8"))))
-    written = source if found is State.NOTEBOOK_IS_NEWER else notebook
-    return f"{slug}: {found.value}; wrote {_name(written, project)}"
+    target = source if found is State.NOTEBOOK_IS_NEWER else notebook
+    return f"{slug}: {found.value}; wrote {_name(target, project)}"
 
 
 def _name(path: Path, project: Project) -> str:

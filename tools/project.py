@@ -52,6 +52,10 @@ class Project:
         """The chapter's exercises as they are written, with solutions and tests."""
         return self.root / "book" / "exercises" / f"{slug}.md"
 
+    def listing(self, name: str) -> Path:
+        """A plain listing that a page shows, as ``10-loop``; it runs as a job of its own."""
+        return self.root / "book" / "listings" / f"{name}.py"
+
     def executed(self, slug: str, profile: str) -> Path:
         """The chapter with the outputs of its last good run."""
         return self.build / "executed" / profile / f"{slug}.ipynb"

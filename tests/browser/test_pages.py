@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from tools.project import Project
+from tools.site.glossary import terms
 from tools.site.stage import toc_chapters, toc_files
 
 pytestmark = pytest.mark.browser
@@ -16,6 +17,7 @@ PAGES = toc_files(Project())
 CHAPTERS = [f"notebooks/{slug}" for slug in toc_chapters(Project())]
 PHONE, DESK = 390, 1280
 TRANSFER_LIMIT = 1_000_000
+SMALLEST_LABEL = 11  # pixels
 TALLEST = 15_000  # pixels of a picture: Chromium draws no taller one
 
 MEASURE = """() => ({
@@ -42,6 +44,23 @@ MEASURE = """() => ({
   headings: [...document.querySelectorAll('h1')].filter(e => e.checkVisibility()).length,
   colab: [...document.querySelectorAll('a[href^="https://colab.research.google.com/github/"]')]
     .map(e => e.href),
+  clipped: [...document.querySelectorAll('.bd-article pre')]
+    .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+    .map(e => e.textContent.trim().slice(0, 60)),
+  labels: [...document.querySelectorAll('.cell_output svg[aria-label]')]
+    .filter(svg => svg.checkVisibility()).map(svg => {
+      const texts = [...svg.querySelectorAll('text')].filter(e => e.textContent.trim());
+      const boxes = texts.map(e => ({said: e.textContent.trim(), box: e.getBoundingClientRect()}));
+      const size = e => { const m = e.getScreenCTM();
+        return parseFloat(getComputedStyle(e).fontSize) * Math.hypot(m.a, m.b); };
+      const shared = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+      return {
+        smallest: Math.min(...texts.map(size)),
+        overlapping: boxes.flatMap((a, i) => boxes.slice(i + 1)
+          .filter(b => shared(a.box, b.box)).map(b => `${a.said} | ${b.said}`)),
+      };
+    }),
   mathErrors: document.querySelectorAll('mjx-merror, [data-mjx-error]').length,
 })"""
 
@@ -119,6 +138,16 @@ def visit(open_page):
     return visit
 
 
+# Pages that are older than this test, and how many of their blocks are cut off: may only shrink.
+CLIPPED = {
+    "notebooks/08-lora-maths": 14,
+    "notebooks/exercises/08-lora-maths": 2,
+    "notebooks/09-what-layers-learn": 8,
+    "notebooks/exercises/10-full-fine-tuning": 3,
+    "notebooks/14-multilingual-transfer": 27,
+    "notebooks/exercises/14-multilingual-transfer": 6,
+}
+
 each_page = pytest.mark.parametrize("page", PAGES)
 each_chapter = pytest.mark.parametrize("page", CHAPTERS)
 each_width = pytest.mark.parametrize("width", [PHONE, DESK])
@@ -139,6 +168,19 @@ def test_a_page_asks_no_other_host_and_reports_no_error(visit, address, page, sc
 def test_a_page_does_not_scroll_sideways(visit, page, width):
     seen = visit(page, "light").seen[width]
     assert seen["scrollWidth"] <= seen["innerWidth"], f"too wide: {seen['wide']}"
+
+
+@each_page
+def test_no_block_of_code_is_cut_off(visit, page):
+    clipped = visit(page, "light").seen[DESK]["clipped"]
+    assert len(clipped) <= CLIPPED.get(page, 0), clipped
+
+
+@each_chapter
+def test_the_labels_of_a_figure_can_be_read_on_a_phone(visit, page):
+    for figure in visit(page, "light").seen[PHONE]["labels"]:
+        assert figure["overlapping"] == []
+        assert figure["smallest"] >= SMALLEST_LABEL
 
 
 @each_page
@@ -217,3 +259,32 @@ def test_the_reader_can_switch_to_dark_and_stays_there(open_page, address):
     kept = opened.evaluate("document.documentElement.dataset.theme")
     context.close()
     assert chosen == kept == "dark"
+
+
+def first_hits(opened, address, words):
+    """Search the book for words, as a reader does; return the pages of the first hits."""
+    opened.goto(f"{address}/search.html?q={quote(words)}")
+    opened.wait_for_function(
+        "document.querySelector('#search-results .search-summary')?.textContent.match(/\\d|not/)"
+    )
+    opened.wait_for_timeout(500)  # hits come one by one, the best first
+    links = opened.locator("#search-results ul.search > li > a")
+    return [link.get_attribute("href").partition(".html")[0] for link in links.all()]
+
+
+def test_a_search_for_a_term_of_the_field_finds_the_chapter_that_explains_it(open_page, address):
+    context, opened, _ = open_page(PAGES[0], "light")
+    lost = {}
+    for term in terms(Project()):
+        hits = first_hits(opened, address, term.word)
+        if not any(hit in CHAPTERS for hit in hits[:2]):
+            lost[term.word] = hits[:4]
+    context.close()
+    assert lost == {}
+
+
+def test_the_pages_of_the_ledger_are_not_searched(open_page, address):
+    context, opened, _ = open_page(PAGES[0], "light")
+    hits = first_hits(opened, address, "learning rate")
+    context.close()
+    assert hits and not {"book/claims", "book/corrections"} & set(hits)

@@ -81,9 +81,12 @@ def test_the_table_of_contents_names_pages_that_are_there_and_their_exercises(wr
     exercises = {"file": "notebooks/exercises/01-one", "title": "Exercises"}
     assert first == {
         "caption": "Part I. First: things",
-        "chapters": [{"file": "notebooks/01-one", "sections": [exercises]}],
+        "chapters": [
+            {"file": "notebooks/01-one", "title": "1 · One, or so?", "sections": [exercises]}
+        ],
     }
-    assert second == {"caption": "Part II. Second", "chapters": [{"file": "notebooks/03-three"}]}
+    three = {"file": "notebooks/03-three", "title": "3 · Three"}
+    assert second == {"caption": "Part II. Second", "chapters": [three]}
     assert words["caption"] == "Words"
 
 

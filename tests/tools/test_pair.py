@@ -206,3 +206,59 @@ def test_jupytext_brings_an_edit_over_and_the_gate_takes_it(paired):
     assert "Better prose" in paired.notebook("10-demo").read_text()
     pair.pair(paired, "10-demo")
     assert pair.pair(paired, "10-demo", check=True) is None
+
+
+# Listings and folds -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_listing(project):
+    path = project.listing("10-loop")
+    path.parent.mkdir(parents=True)
+    path.write_text("print('the loop')\n")
+    text = CHAPTER + "\n```{code-cell}\n:listing: 10-loop\n```\n"
+    project.source("10-demo").write_text(text)
+    pair.pair(project, "10-demo")
+    return project
+
+
+def test_a_listing_comes_into_both_forms_as_a_cell_that_is_not_run(with_listing):
+    cell = json.loads(with_listing.notebook("10-demo").read_text())["cells"][-1]
+    assert cell["source"] == ["print('the loop')"]
+    assert cell["metadata"] == {"listing": "10-loop", "tags": ["skip-execution", "nbval-skip"]}
+    assert "print('the loop')" in with_listing.source("10-demo").read_text()
+    assert pair.pair(with_listing, "10-demo", check=True) is None
+
+
+def test_an_edited_listing_reaches_both_forms_and_no_other_edit_is_lost(with_listing):
+    with_listing.listing("10-loop").write_text("print('a better loop')\n")
+    edit_notebook(with_listing, set_source(2, "Prose from Colab"))
+    assert "10-loop" in pair.pair(with_listing, "10-demo", check=True)
+    pair.pair(with_listing, "10-demo")
+    for path in (with_listing.source("10-demo"), with_listing.notebook("10-demo")):
+        assert "a better loop" in path.read_text()
+        assert "Prose from Colab" in path.read_text()
+    assert pair.pair(with_listing, "10-demo", check=True) is None
+
+
+def test_a_listing_edited_in_the_page_is_told_and_put_back(with_listing):
+    edit_markdown(with_listing, "the loop", "my loop")
+    assert "10-loop" in pair.pair(with_listing, "10-demo", check=True)
+    pair.pair(with_listing, "10-demo")
+    assert "my loop" not in with_listing.source("10-demo").read_text()
+
+
+def test_a_listing_that_is_not_there_is_named(with_listing):
+    with_listing.listing("10-loop").unlink()
+    with pytest.raises(UserError, match=r"Write book/listings/10-loop\.py"):
+        pair.pair(with_listing, "10-demo")
+
+
+def test_a_folded_cell_is_folded_on_colab_and_in_jupyterlab(paired):
+    edit_markdown(paired, ":tags: [parameters]", ":tags: [parameters, hide-input]")
+    pair.pair(paired, "10-demo")
+    metadata = json.loads(paired.notebook("10-demo").read_text())["cells"][1]["metadata"]
+    assert metadata["cellView"] == "form"
+    assert metadata["jupyter"] == {"source_hidden": True}
+    assert "cellView" not in paired.source("10-demo").read_text()
+    assert pair.pair(paired, "10-demo", check=True) is None

@@ -45,7 +45,7 @@ def thin_cells(page: Page) -> Iterator[str]:
     if count.p90 > P90_LINES:
         yield f"has a 90th percentile of {count.p90:g} lines, over {P90_LINES}. Split long cells."
     for cell in page.chapter.code:
-        if cell.lines > MOST_LINES:
+        if cell.lines > MOST_LINES and not cell.listing:
             first = cell.source.strip().splitlines()[0]
             yield f"has a cell of {cell.lines} lines, over {MOST_LINES}: {first[:50]!r}. Split it."
     if count.defining > MOST_DEFINING:
@@ -57,7 +57,7 @@ def thin_cells(page: Page) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class CellCount:
-    """Statistics of the code cells of a page; lines are those that are not blank."""
+    """Statistics of the cells that a page runs; lines are those that are not blank."""
 
     cells: int
     median: float
@@ -68,18 +68,19 @@ class CellCount:
     @classmethod
     def of(cls, chapter: Chapter) -> CellCount:
         """Count."""
-        lines = sorted(cell.lines for cell in chapter.code)
+        cells = [cell for cell in chapter.code if not cell.listing]
+        lines = sorted(cell.lines for cell in cells)
         if not lines:
             return cls(0, 0, 0, 0, 0)
         p90 = statistics.quantiles(lines, n=10, method="inclusive")[-1] if lines[1:] else lines[0]
-        defining = sum(cell.defines for cell in chapter.code) / len(lines)
+        defining = sum(cell.defines for cell in cells) / len(lines)
         return cls(len(lines), statistics.median(lines), p90, lines[-1], defining)
 
 
 def results_are_told(page: Page) -> Iterator[str]:
     """Prose follows a result: no three outputs in a row, and none at the end of the page."""
     notebook = page.chapter.executed or page.chapter.notebook
-    code = {cell.position: cell for cell in page.chapter.code}
+    code = {cell.position: cell for cell in page.chapter.code if not cell.listing}
     # The executed copy has the same cells; if it is older than the text, its outputs say nothing.
     same = page.chapter.executed is not None and [c.source for c in notebook.cells] == [
         c.source for c in page.chapter.notebook.cells

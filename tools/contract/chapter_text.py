@@ -64,11 +64,18 @@ class CodeCell:
     Attributes
     ----------
     position : place among all cells of the notebook.
+    listing : the listing that it shows; empty for a cell that the page runs.
     """
 
     position: int
     source: str
     tags: tuple[str, ...] = ()
+    listing: str = ""
+
+    @property
+    def folded(self) -> bool:
+        """Whether a reader has to unfold it."""
+        return "hide-input" in self.tags
 
     @property
     def lines(self) -> int:
@@ -143,7 +150,12 @@ class Chapter:
     def code(self) -> list[CodeCell]:
         """The code cells."""
         return [
-            CodeCell(position, cell.source, tuple(cell.metadata.get("tags", ())))
+            CodeCell(
+                position,
+                cell.source,
+                tuple(cell.metadata.get("tags", ())),
+                str(cell.metadata.get("listing", "")),
+            )
             for position, cell in enumerate(self.notebook.cells)
             if cell.cell_type == "code"
         ]

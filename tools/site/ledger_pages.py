@@ -43,6 +43,8 @@ MEANING = {
     "not shown at this scale": "our small models show neither it nor the contrary",
     "planned": "the experiment that will settle it is registered, not yet run",
 }
+# These pages name every term, and explain none: a search has to find the chapter.
+NOT_SEARCHED = ("---", "nosearch: true", "---", "")
 KIND_MEANING = {
     "computed": "exact, by a function that the tests call",
     "measured": "from recorded runs over several seeds; the verdict follows from a 95 % interval "
@@ -174,6 +176,7 @@ def claims_page(ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str,
     """Return the page of all claims, with its filter."""
     counts = Counter(entry.verdict for entry in ledger.entries)
     lines = [
+        *NOT_SEARCHED,
         "# Every claim, and what settles it",
         "",
         "A claim is a number, or a statement that can be tested, about transfer learning. "
@@ -215,6 +218,7 @@ def corrections_page(
     """Return the page of corrections: what is said, the evidence, what to do instead."""
     corrected = [entry for entry in ledger.entries if entry.verdict == "corrected"]
     lines = [
+        *NOT_SEARCHED,
         "# What we corrected",
         "",
         "Whoever explains a field has to compress it. A figure gets rounded, a library changes, "

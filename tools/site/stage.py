@@ -6,18 +6,21 @@ A file that did not change keeps its date, so that the renderer reads again only
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import nbformat
 import yaml
 
-from tools.project import Project, UserError
+from tools.project import Project, UserError, write_atomically
 from tools.site.ledger_pages import write_pages
 
 PAGE_FOLDERS = ("_static", "images")
+_GRADER = re.compile(r"# @title Run this first|grader\.check\(|---\s+To hand in:")
 
 
 def toc_files(project: Project) -> list[str]:
@@ -78,7 +81,7 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
             )
         for exercises in sorted(project.student_notebook("x").parent.glob("*.ipynb")):
             target = fresh / exercises.relative_to(project.root)
-            shutil.copy2(exercises, _ready(target.parent) / target.name)
+            write_atomically(target, without_grader(exercises.read_text("utf-8")))
         book = project.root / "book"
         (fresh / "book").mkdir()
         for page in sorted(book.glob("*.md")):
@@ -96,6 +99,19 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
             raise UserError(f"_toc.yml names pages that do not exist: {', '.join(absent)}")
         mirror(fresh, project.stage)
     return project.stage
+
+
+def without_grader(notebook: str) -> str:
+    """Take the cells that set up and call the grader off a student's notebook.
+
+    They do nothing on a page. Nor is the page searched: who looks for a term wants the chapter that
+    explains it, and the exercises are one step below it.
+    """
+    content = nbformat.reads(notebook, as_version=4)
+    content.cells = [cell for cell in content.cells if not _GRADER.match(cell.source)]
+    content.metadata["nosearch"] = True
+    text: str = nbformat.writes(content)
+    return text
 
 
 def _ready(folder: Path) -> Path:

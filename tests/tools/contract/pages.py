@@ -38,10 +38,14 @@ profile = "auto"
 ```
 
 ```{{code-cell}} ipython3
+:tags: [hide-input]
+
 import tlhelpers as tl
 ```
 
 ```{{code-cell}} ipython3
+:tags: [hide-input]
+
 run = tl.start(profile, seed=0)
 ```
 
@@ -50,24 +54,29 @@ run = tl.start(profile, seed=0)
 {FILLER}
 
 ```{{code-cell}} ipython3
+import torch
+
 print(8 * (4096 + 4096))
 ```
 
 That makes 65,536 numbers, as [Hu et al., 2021](https://arxiv.org/abs/2106.09685) say.
 
 ```{{code-cell}} ipython3
+update = torch.eye(4)
 tl.plots.heatmap(update, "An update", "column", "row")
 ```
 
 Most of it is nearly empty.
 
 ```{{code-cell}} ipython3
-tl.explore(lambda rank: f"{{rank}}", title="Rank", rank=[1, 2])
+tl.explore(lambda rank: f"{{torch.eye(rank)}}", title="Rank", rank=[1, 2])
 ```
 
 Turn it and see.
 
 ```{{code-cell}} ipython3
+:tags: [hide-input]
+
 tl.show_claims(chapter=8)
 ```
 

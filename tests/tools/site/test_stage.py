@@ -101,3 +101,21 @@ def test_the_pages_of_the_ledger_are_added(project, monkeypatch):
     monkeypatch.setattr(stage, "write_pages", write_pages)
     stage.stage(project, "tiny")
     assert "book/claims.md" in staged(project)
+
+
+def test_what_sets_up_and_calls_the_grader_is_not_on_the_page(project):
+    new = nbformat.v4
+    cells = [
+        new.new_markdown_cell("# Exercises"),
+        new.new_code_cell("# @title Run this first: it sets up the checks\ngrader = None"),
+        new.new_code_cell("def answer():\n    ..."),
+        new.new_code_cell('grader.check("answer")'),
+        new.new_markdown_cell("---\n\nTo hand in: save this notebook."),
+    ]
+    path = project.student_notebook("10-demo")
+    path.parent.mkdir(parents=True)
+    nbformat.write(new.new_notebook(cells=cells), path)
+    stage.stage(project, "tiny")
+    shown = nbformat.read(project.stage / "notebooks" / "exercises" / path.name, as_version=4)
+    assert shown.metadata["nosearch"], "a search finds the chapter"
+    assert [cell.source for cell in shown.cells] == ["# Exercises", "def answer():\n    ..."]

@@ -14,7 +14,13 @@ from tools.sweep.plan import (
 )
 from tools.sweep.sample import sample
 
-FOUND = find_sweeps([])
+# Written, and measured when the bars of its chapter stand. Take it out with its result.
+NOT_YET_MEASURED = {"10-listings"}
+FOUND = [path for path in find_sweeps([]) if path.stem not in NOT_YET_MEASURED]
+
+
+def test_what_is_not_yet_measured_has_no_result():
+    assert not any((RESULTS / f"{name}.json").exists() for name in NOT_YET_MEASURED)
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
