@@ -5,6 +5,9 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from transformers import AutoModel, AutoTokenizer, BertConfig
 
+from tests.tiny_models import tiny_classifier, tiny_tokenizer
+from tlhelpers import device, profiles
+from tlhelpers.device import Choice
 from tlhelpers.pretrained.models import (
     class_names,
     count_parameters,
@@ -211,3 +214,23 @@ def test_trainable_parameters_are_counted_apart():
     layer.bias.requires_grad_(False)
     assert count_parameters(layer) == 8
     assert count_parameters(layer, trainable=True) == 6
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_classifier().save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    return str(tmp_path)
+
+
+def test_a_model_is_put_on_the_device_that_start_chose(folder, monkeypatch, capsys):
+    meta = Choice(torch.device("meta"), "stands in for a GPU")
+    monkeypatch.setattr(device, "choose_device", lambda requested="auto": meta)
+    assert load(folder).model.device == meta.value
+    assert load(folder, task="mlm", pretrained=False).model.device == meta.value
+    profiles.start("tiny")
+    monkeypatch.undo()
+    assert load(folder).model.device == meta.value
+    assert load(folder, device="cpu").model.device == torch.device("cpu")
+    with pytest.raises(ValueError, match="'toaster' is not a device name"):
+        load(folder, device="toaster")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from torch import nn
 
-from tlhelpers.device import choose_device, choose_precision
+from tlhelpers.device import choose_precision
+from tlhelpers.profiles import device_for
 from tlhelpers.training.batching import Collator, Examples, plain
 from tlhelpers.training.best_weights import BestWeights
 from tlhelpers.training.encoding import Data, encode
@@ -109,7 +111,7 @@ def fit(
         raise ValueError(
             f"patience={settings.patience} needs validation data to watch: pass validation=..."
         )
-    accelerator, precision, reasons = _accelerator(settings)
+    accelerator, precision, reasons = _accelerator(model, settings)
     encoded = partial(
         encode,
         tokenizer=tokenizer,
@@ -184,26 +186,46 @@ def _settings(settings: Settings | None, overrides: Mapping[str, Any]) -> Settin
     return dataclasses.replace(settings or Settings(), **overrides)
 
 
-def _accelerator(settings: Settings) -> tuple[Accelerator, torch.dtype, dict[str, str]]:
+def _accelerator(
+    model: nn.Module, settings: Settings
+) -> tuple[Accelerator, torch.dtype, dict[str, str]]:
     """Choose the device and the precision, each with its reason."""
-    device, device_reason = choose_device(settings.device)
+    device, device_reason = device_for(model, settings.device)
     precision, precision_reason = choose_precision(device, settings.precision)
     mixed = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(precision, "no")
     # accelerate keeps one state a process and refuses a second one that differs; but a notebook may
     # well train twice, in another precision or on another device.
     AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(
-        mixed_precision=mixed,
-        cpu=device.type == "cpu",
-        kwargs_handlers=[
-            # A layer may be left out of a batch (or of the loss): wait for no gradient of it.
-            DistributedDataParallelKwargs(find_unused_parameters=True, gradient_as_bucket_view=True)
-        ],
-    )
+    with _put_on(device):
+        accelerator = Accelerator(
+            mixed_precision=mixed,
+            cpu=device.type == "cpu",
+            kwargs_handlers=[
+                # A layer may be left out of a batch (or of the loss): wait for no gradient of it.
+                DistributedDataParallelKwargs(
+                    find_unused_parameters=True, gradient_as_bucket_view=True
+                )
+            ],
+        )
     reasons = {"device": device_reason, "precision": precision_reason}
     if accelerator.num_processes > 1:
         reasons["processes"] = f"{accelerator.num_processes}, each takes its part of every batch"
     return accelerator, precision, reasons
+
+
+@contextmanager
+def _put_on(device: torch.device) -> Iterator[None]:
+    """Have accelerate take this device: left alone, it takes a machine's first GPU."""
+    name = "ACCELERATE_TORCH_DEVICE"
+    # Launched as several processes, each has its own GPU, which accelerate assigns.
+    if "LOCAL_RANK" in os.environ or name in os.environ:
+        yield
+        return
+    os.environ[name] = str(device)
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _state(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 from tlhelpers import metrics
-from tlhelpers.device import choose_device, choose_precision
+from tlhelpers.device import choose_precision
 from tlhelpers.metrics import IGNORED
+from tlhelpers.profiles import device_for
 from tlhelpers.training import checkpoints
 from tlhelpers.training.batching import (
     Batch,
@@ -86,7 +87,7 @@ def evaluate(
         collator=collator,
         name="evaluation",
     )
-    where = choose_device(device).value
+    where = device_for(model, device).value
     return evaluate_examples(
         model.to(where),
         examples,
@@ -143,7 +144,7 @@ def predict(
         name="prediction",
     )
     examples.columns.pop("labels", None)
-    where = choose_device(device).value
+    where = device_for(model, device).value
     found = _infer(
         model.to(where), examples, batch_size, where, choose_precision(where, precision).value
     )
@@ -238,7 +239,7 @@ def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.
     """Put logits that come longest first, from every process, back in the order of the data."""
     classes, per_token = (rows[0][1].shape[-1], rows[0][1].ndim == 2) if rows else (0, False)
     if _world() > 1:  # a process without an example learns the shape from the others
-        known = torch.tensor([classes, int(per_token)], device=choose_device().value)
+        known = torch.tensor([classes, int(per_token)], device=device_for().value)
         distributed.all_reduce(known, distributed.ReduceOp.MAX)
         classes, per_token = int(known[0]), bool(known[1])
     longest = [int(examples.lengths.max())] if per_token else []
