@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from accelerate.utils import set_seed
+from accelerate.utils.memory import should_reduce_batch_size
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
@@ -75,7 +77,9 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the data set is empty, lacks labels or does not fit the model.
+        If the data set is empty, lacks labels or does not fit the model; or if ``metrics`` are
+        asked of a model that predicts pieces of its vocabulary: its loss and perplexity are added
+        up batch by batch, its logits are not kept.
     """
     examples = encode(
         data,
@@ -114,6 +118,8 @@ def predict(
 ) -> NDArray[np.float32]:
     """Return a model's logits in the order of the data.
 
+    Memory that runs out halves the batches, as in training.
+
     Parameters
     ----------
     model, data, tokenizer, text_columns
@@ -130,7 +136,8 @@ def predict(
     Raises
     ------
     ValueError
-        If the data set is empty or does not fit the model.
+        If the data set is empty or does not fit the model, or the model predicts pieces of its
+        vocabulary: logits over it for every token of every text would fill the memory.
     """
     if isinstance(data, Sequence) and len(data) and isinstance(data[0], str):
         data = {"text": data}
@@ -144,6 +151,7 @@ def predict(
         name="prediction",
     )
     examples.columns.pop("labels", None)
+    _refuse_a_vocabulary(model, "predict")
     where = device_for(model, device).value
     found = _infer(
         model.to(where), examples, batch_size, where, choose_precision(where, precision).value
@@ -169,6 +177,8 @@ def evaluate_examples(
     seed: int,
 ) -> dict[str, float]:
     """Do the work of :func:`evaluate` on data that is encoded already."""
+    if metrics is not None and collator is None:
+        _refuse_a_vocabulary(model, "metrics")
     metrics = metrics if metrics is not None else _default_metrics(model, examples)
     wanted = metrics is not None and "labels" in examples.columns and collator is None
     total = torch.zeros(2, dtype=torch.float64)
@@ -199,9 +209,25 @@ def evaluate_examples(
         scores |= {
             name: float(value) for name, value in metrics(_in_order(rows, examples), truth).items()
         }
-    elif is_causal(model) or type(plain(model)).__name__.endswith("ForMaskedLM"):
+    elif predicts_pieces(model) and not plain(model).config.is_encoder_decoder:
         scores["perplexity"] = math.exp(min(mean, 700.0))
     return scores
+
+
+def predicts_pieces(model: nn.Module) -> bool:
+    """Tell whether a model's logits range over its vocabulary."""
+    name = type(plain(model)).__name__
+    return is_causal(model) or name.endswith(("ForMaskedLM", "ForConditionalGeneration"))
+
+
+def _refuse_a_vocabulary(model: nn.Module, what: str) -> None:
+    if predicts_pieces(model):
+        size = getattr(getattr(plain(model), "config", None), "vocab_size", "all")
+        raise ValueError(
+            f"{type(plain(model)).__name__} gives {size} logits a token, too many to keep for "
+            f"every text, so {what} cannot have them: take evaluate's loss and perplexity, or go "
+            "through the texts in batches of your own and keep logits.argmax(-1)"
+        )
 
 
 def _infer(
@@ -216,23 +242,57 @@ def _infer(
     """Run this process's share of the examples through the model, longest first."""
     was_training = model.training
     model.eval()
+    passes = 1  # a batch; more when memory does not last, for the rest of the data too
     try:
         for number, rows in enumerate(length_order(examples.lengths, batch_size)):
             if number % _world() != (distributed.get_rank() if _world() > 1 else 0):
                 continue
-            batch = {k: v.to(device) for k, v in examples.batch(rows, collator).items()}
-            half = precision != torch.float32
-            with (
-                torch.inference_mode(),
-                torch.autocast(device.type, precision, enabled=half),
-                skip_unread_tokens(plain(model), enabled=loss_function is None),
-            ):
-                outputs = model(**batch)
-                # Here, under the same autocast as in training: class weights meet 16-bit logits.
-                loss = loss_function(outputs, batch) if loss_function else None
-            yield rows.tolist(), batch, outputs, loss
+            whole = examples.batch(rows, collator)
+            waiting = np.array_split(np.arange(len(rows)), min(passes, len(rows)))
+            while waiting:
+                part = waiting[0]
+                batch = {key: values[part] for key, values in whole.items()}
+                try:
+                    found = _forward(model, batch, device, precision, loss_function)
+                except RuntimeError as error:
+                    if not should_reduce_batch_size(error) or len(part) == 1:
+                        raise
+                    found = None
+                if found is None:  # not in the except block: there, the error holds the memory
+                    passes *= 2
+                    waiting = [h for each in waiting for h in np.array_split(each, 2) if len(h)]
+                    release_memory(device)
+                    continue
+                yield rows[part].tolist(), *found
+                waiting.pop(0)
     finally:
         model.train(was_training)
+
+
+def _forward(
+    model: nn.Module,
+    batch: Batch,
+    device: torch.device,
+    precision: torch.dtype,
+    loss_function: LossFunction | None,
+) -> tuple[Batch, Any, Tensor | None]:
+    batch = {key: value.to(device) for key, value in batch.items()}
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, precision, enabled=precision != torch.float32),
+        skip_unread_tokens(plain(model), enabled=loss_function is None),
+    ):
+        outputs = model(**batch)
+        # Here, under the same autocast as in training: class weights meet 16-bit logits.
+        loss = loss_function(outputs, batch) if loss_function else None
+    return batch, outputs, loss
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what a pass that ran out of memory has left."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _in_order(rows: list[tuple[int, Tensor]], examples: Examples) -> NDArray[np.float32]:
