@@ -25,7 +25,7 @@ from typing import Any
 import nbformat
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import Pipeline, PreTrainedModel
 
 from tlhelpers.roles import MODELS
 from tools.budget.operations import FLOAT32, Cost, cost
@@ -101,6 +101,14 @@ def count_passes(count: Count) -> None:
         return move(self, *arguments, **named)  # type: ignore[no-any-return]
 
     nn.Module.to = to  # type: ignore[assignment]
+    make_pipeline: Any = Pipeline.__init__
+
+    def make_on_gpu(self: Pipeline, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        make_pipeline(self, *arguments, **named)
+        if named.get("device") is None:  # by itself it takes a GPU where there is one
+            self.model._on_gpu = True  # type: ignore[assignment]
+
+    Pipeline.__init__ = make_on_gpu  # type: ignore[method-assign]
     save: Any = PreTrainedModel.save_pretrained
 
     def save_pretrained(self: PreTrainedModel, folder: Any, *rest: Any, **named: Any) -> None:  # noqa: ANN401

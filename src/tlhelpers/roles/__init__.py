@@ -191,7 +191,7 @@ class DataSource(_Source):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Codes of a multilingual set's languages; empty for one that is in English only."""
+        """List the codes of a multilingual set's languages; none if it is in English only."""
         if isinstance(self.in_languages, str):
             return with_voice_commands()
         return self.in_languages
@@ -201,12 +201,13 @@ class DataSource(_Source):
 
         Parameters
         ----------
-        code
+        code : str
             The language's code; a set without `languages` is in ``"en"``.
 
         Returns
         -------
         bool
+            Whether it has the language.
         """
         if isinstance(self.in_languages, str):
             return code in LANGUAGES and LANGUAGES[code].voice_commands is not None
@@ -261,11 +262,11 @@ def source(
 
     Parameters
     ----------
-    table
+    table : mapping
         One of the two.
-    role
+    role : str
         The role's name.
-    profile
+    profile : str or Profile, optional
         Which profile; by default the one in use.
 
     Returns

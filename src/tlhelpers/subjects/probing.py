@@ -135,8 +135,14 @@ def sentence_vectors(
 
     Parameters
     ----------
-    model, tokenizer, sentences, batch_size, cache, progress
-        As for :func:`word_vectors`.
+    model, tokenizer : PreTrainedModel, PreTrainedTokenizerBase
+        As for :func:`word_vectors`, and so are the others.
+    sentences : sequence of sequences of str
+        Each sentence as its words.
+    batch_size : int
+        Sentences a pass.
+    cache, progress : bool
+        Whether to keep the vectors on disk, and to show a progress bar.
 
     Returns
     -------
@@ -435,6 +441,7 @@ def linear_cka(before: Floats, after: Floats) -> float:
     Parameters
     ----------
     before, after : arrays of shape (N, C) and (N, D)
+        The vectors, one a row.
 
     Returns
     -------
