@@ -37,11 +37,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _profile_of_no_other_test() -> Iterator[None]:
-    """Forget the profile that a test started."""
+    """Forget the profile and the device that a test started with."""
     yield
     profiles = sys.modules.get("tlhelpers.profiles")
     if profiles is not None:
-        profiles._active = None
+        profiles._active = profiles._device = None
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
 """Which profile, and what a run says at its start."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import tlhelpers as tl
-from tlhelpers.profiles import Profile, by_profile, current, resolve
+from tlhelpers.profiles import Profile, by_profile, current, device_for, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +71,33 @@ def test_a_start_seeds_every_generator(capsys):
     assert draw() == first
     tl.start("tiny", seed=2)
     assert draw() != first
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "T4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (7, 5))
+
+
+def test_a_device_asked_for_at_the_start_stays_in_force(capsys, two_gpus):
+    assert device_for().value == torch.device("cuda:0")
+    assert tl.start("tiny", device="cuda:1").device == torch.device("cuda:1")
+    assert "cuda:1 (requested: cuda:1)" in capsys.readouterr().out
+    assert device_for().value == torch.device("cuda:1")
+    assert device_for(requested="cpu").value == torch.device("cpu")
+    with pytest.raises(ValueError, match="'cuda:2' is not on this machine"):
+        tl.start("tiny", device="cuda:2")
+
+
+def test_a_model_stays_on_the_device_that_it_is_on(two_gpus):
+    class Elsewhere(torch.nn.Module):
+        def parameters(self, recurse=True):
+            yield SimpleNamespace(device=torch.device("cuda:1"))
+
+    assert device_for(Elsewhere()).value == torch.device("cuda:1")
+    assert device_for(Elsewhere(), "cuda:0").value == torch.device("cuda:0")
+    # One on the CPU goes to the GPU.
+    assert device_for(torch.nn.Linear(1, 1)).value == torch.device("cuda:0")

@@ -13,7 +13,13 @@ import platform
 import random
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from tlhelpers.device import Choice
 
 ProfileName = Literal["tiny", "full"]
 PROFILE_NAMES: tuple[ProfileName, ...] = ("tiny", "full")
@@ -47,6 +53,7 @@ class Profile:
 
 
 _active: Profile | None = None
+_device: Choice[torch.device] | None = None
 
 
 def resolve(profile: str | Profile = "auto") -> Profile:
@@ -96,6 +103,37 @@ def current(profile: str | Profile | None = None) -> Profile:
     return _active if _active is not None else resolve("auto")
 
 
+def device_for(model: nn.Module | None = None, requested: str = "auto") -> Choice[torch.device]:
+    """Choose the device that a model runs on.
+
+    Parameters
+    ----------
+    model : nn.Module, optional
+        One that is on a GPU already stays there, unless another device is requested by name.
+    requested : str
+        A device's name, or ``"auto"``: where the model is, else what `start` chose, else what
+        `tlhelpers.device.choose_device` finds.
+
+    Returns
+    -------
+    Choice of torch.device
+        The device and the reason.
+
+    Raises
+    ------
+    ValueError
+        If the requested device is not there.
+    """
+    from tlhelpers.device import Choice, choose_device
+
+    if requested != "auto":
+        return choose_device(requested)
+    weight = next(model.parameters(), None) if model is not None else None
+    if weight is not None and weight.device.type not in ("cpu", "meta"):
+        return Choice(weight.device, "the model is there")
+    return _device or choose_device()
+
+
 def by_profile(*, tiny: T, full: T) -> T:
     """Return the value meant for the profile in use, e.g. a number of examples or of epochs.
 
@@ -125,7 +163,7 @@ class Run:
     profile : Profile
         The profile and its reason.
     device : torch.device
-        Where models are trained.
+        Where models are put, trained and run.
     precision : torch.dtype
         The number format of the arithmetic while training.
     seed : int
@@ -154,7 +192,7 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def start(profile: str | Profile = "auto", seed: int = 0) -> Run:
+def start(profile: str | Profile = "auto", seed: int = 0, device: str = "auto") -> Run:
     """Begin a run: choose profile, device and precision, seed everything, and say all of it.
 
     Parameters
@@ -164,28 +202,32 @@ def start(profile: str | Profile = "auto", seed: int = 0) -> Run:
         call.
     seed : int
         Seed for every random number generator.
+    device : str
+        ``"auto"``, or a name such as ``"cpu"`` or ``"cuda:1"``: where `load` puts models, and
+        where they are trained and run.
 
     Returns
     -------
     Run
         What was chosen.
     """
-    global _active
+    global _active, _device
     import torch
 
     from tlhelpers.device import choose_device, choose_precision
 
     chosen = _active = resolve(profile)
     set_seed(seed)
-    device, device_reason = choose_device()
-    precision, precision_reason = choose_precision(device)
+    _device = choose_device(device)
+    where, device_reason = _device
+    precision, precision_reason = choose_precision(where)
     packages = ("torch", "transformers", "datasets", "peft", "tlhelpers")
     versions = {"python": platform.python_version()} | {name: version(name) for name in packages}
-    run = Run(chosen, device, precision, seed, torch.get_num_threads(), versions)
+    run = Run(chosen, where, precision, seed, torch.get_num_threads(), versions)
     print(f"profile    {chosen.name} ({chosen.reason})")
     if chosen.is_miniature:
         print("           miniature models and data: no figure below means anything")
-    print(f"device     {device} ({device_reason})")
+    print(f"device     {where} ({device_reason})")
     print(f"precision  {str(precision).removeprefix('torch.')} ({precision_reason})")
     print(f"threads    {run.threads} · seed {seed}")
     print("versions   " + " · ".join(f"{name} {number}" for name, number in versions.items()))

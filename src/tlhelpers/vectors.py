@@ -131,10 +131,14 @@ def text_vectors(
 
     Parameters
     ----------
-    model, tokenizer, texts, **how
-        As for :func:`hidden_states`; at least one text.
+    model, tokenizer : PreTrainedModel, PreTrainedTokenizerBase
+        An encoder without a head, and its tokenizer.
+    texts : sequence of str
+        At least one text.
     pooling : {"mean", "cls"}
         See :func:`pool`.
+    **how
+        What else :func:`hidden_states` takes.
 
     Returns
     -------

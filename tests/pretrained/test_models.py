@@ -16,6 +16,8 @@ from transformers import (
 )
 
 from tests.tiny_models import reviews, tiny_classifier, tiny_tokenizer
+from tlhelpers import device, profiles
+from tlhelpers.device import Choice
 from tlhelpers.pretrained.models import (
     class_names,
     count_parameters,
@@ -314,3 +316,23 @@ def test_an_adapter_that_peft_saved_is_put_on_its_model(base, tmp_path):
 def test_a_folder_without_a_model_says_so(tmp_path):
     with pytest.raises(LookupError, match=r"holds no model, which has a config\.json or adapter"):
         load(str(tmp_path), **CLASSIFIER)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_classifier().save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    return str(tmp_path)
+
+
+def test_a_model_is_put_on_the_device_that_start_chose(folder, monkeypatch, capsys):
+    meta = Choice(torch.device("meta"), "stands in for a GPU")
+    monkeypatch.setattr(device, "choose_device", lambda requested="auto": meta)
+    assert load(folder).model.device == meta.value
+    assert load(folder, task="mlm", pretrained=False).model.device == meta.value
+    profiles.start("tiny")
+    monkeypatch.undo()
+    assert load(folder).model.device == meta.value
+    assert load(folder, device="cpu").model.device == torch.device("cpu")
+    with pytest.raises(ValueError, match="'toaster' is not a device name"):
+        load(folder, device="toaster")

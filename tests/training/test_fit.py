@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,12 @@ from tests.tiny_models import (
     tiny_tagger,
 )
 from tests.training.runs import NO_DROPOUT, QUICK, close, same, state
+from tlhelpers.device import Choice
+from tlhelpers.training import fit as fitting
 from tlhelpers.training import layers as strategies
 from tlhelpers.training.fit import fit
 from tlhelpers.training.prediction import evaluate, predict
+from tlhelpers.training.settings import Settings
 
 
 def test_a_classifier_learns_and_ends_with_its_best_weights(tokenizer):
@@ -216,3 +220,12 @@ def test_a_model_without_a_head_or_all_frozen_is_refused(tokenizer):
     strategies.freeze(model, ["head"])
     with pytest.raises(ValueError, match="every parameter is frozen"):
         fit(model, reviews(8), tokenizer=tokenizer, **QUICK)
+
+
+def test_accelerate_takes_the_gpu_that_is_asked_for(monkeypatch):
+    """Left alone it takes the first one."""
+    monkeypatch.setattr(fitting, "device_for", lambda *_: Choice(torch.device("meta", 1), "asked"))
+    accelerator, _, reasons = fitting._accelerator(tiny_classifier(), Settings(device="meta:1"))
+    assert accelerator.device == torch.device("meta", 1)
+    assert reasons["device"] == "asked"
+    assert "ACCELERATE_TORCH_DEVICE" not in os.environ

@@ -87,11 +87,11 @@ def test_a_collator_of_token_labels_gives_the_same_scores(tokenizer):
 
 
 def test_metrics_see_the_words_that_a_collator_masks(tokenizer):
-    def of_masked(logits, labels):
-        assert logits.shape[:2] == labels.shape
+    def of_masked(predicted, labels):
+        assert predicted.shape == labels.shape
         masked = labels != IGNORED
         assert 0 < masked.mean() < 0.6
-        return {"accuracy": float((logits.argmax(-1) == labels)[masked].mean())}
+        return {"accuracy": float((predicted == labels)[masked].mean())}
 
     data = {"text": [row["text"] for row in reviews(32)]}
     collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.3)
@@ -108,14 +108,14 @@ def test_a_sequence_to_sequence_model_is_scored_on_what_it_writes(tokenizer):
         rows.append({**tokens, "labels": [14, 5, 3] if row["label"] else [17, 3]})
     seen = []
 
-    def of_tokens(logits, labels):
-        seen.append((logits.shape, labels.tolist()))
-        return {"accuracy": float((logits.argmax(-1) == labels)[labels != IGNORED].mean())}
+    def of_tokens(predicted, labels):
+        seen.append((predicted.shape, labels.tolist()))
+        return {"accuracy": float((predicted == labels)[labels != IGNORED].mean())}
 
     model = tiny_seq2seq().eval()
     scores = evaluate(model, rows, tokenizer, of_tokens, batch_size=4)
     wanted = [row["labels"] + [IGNORED] * (3 - len(row["labels"])) for row in rows]
-    assert seen == [((20, 3, 22), wanted)]
+    assert seen == [((20, 3), wanted)]
     with torch.no_grad():
         right = [
             model(
@@ -177,7 +177,7 @@ def tiny_roberta_tagger():
 
 @pytest.mark.parametrize(
     "make",
-    [tiny_causal_model, tiny_gpt2_classifier, tiny_llama_classifier, tiny_roberta_tagger],
+    [tiny_gpt2_classifier, tiny_llama_classifier, tiny_roberta_tagger],
 )
 def test_texts_padded_on_the_left_are_predicted_as_they_are_alone(make):
     torch.manual_seed(0)
@@ -189,3 +189,58 @@ def test_texts_padded_on_the_left_are_predicted_as_they_are_alone(make):
         alone = predict(model, text, tokenizer)[0]
         # Padding changes the order of float32 additions, nothing else.
         np.testing.assert_allclose(found[: len(alone)], alone, atol=1e-5)
+
+
+def short_of_memory(model):
+    """Let no forward pass of more than four texts through; return the sizes that were tried."""
+    sizes = []
+
+    def look(module, inputs, named):
+        sizes.append(len(named["input_ids"]))
+        if sizes[-1] > 4:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    model.register_forward_pre_hook(look, with_kwargs=True)
+    return sizes
+
+
+def test_evaluation_goes_on_in_smaller_batches_when_memory_runs_out(tokenizer):
+    model, rows = tiny_classifier(), reviews(50)
+    scores, logits = evaluate(model, rows, tokenizer), predict(model, rows, tokenizer)
+    sizes = short_of_memory(model)
+    # Other batches, other padding: only the order of additions differs.
+    assert evaluate(model, rows, tokenizer, batch_size=16) == pytest.approx(scores, rel=1e-5)
+    assert sizes[:3] == [16, 8, 4]
+    assert max(sizes[2:]) == 4, "and small from then on"
+    np.testing.assert_allclose(predict(model, rows, tokenizer, batch_size=16), logits, atol=1e-5)
+
+
+def test_words_that_a_collator_masked_stay_masked_when_memory_runs_out(tokenizer):
+    collator = DataCollatorForLanguageModeling(tokenizer)
+    model, rows = tiny_masked_model(), [{"text": row["text"]} for row in reviews(32)]
+    whole = evaluate(model, rows, tokenizer, collator=collator, batch_size=16)
+    short_of_memory(model)
+    less = evaluate(model, rows, tokenizer, collator=collator, batch_size=16)
+    assert less["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+
+
+def test_one_text_that_is_too_large_is_an_error(tokenizer, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("CUDA out of memory.")
+
+    model = tiny_classifier()
+    monkeypatch.setattr(model, "forward", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        evaluate(model, [{"input_ids": [2, 5, 3], "labels": 0}])
+
+
+@pytest.mark.parametrize("make", [tiny_causal_model, tiny_masked_model, tiny_seq2seq])
+def test_no_logits_over_a_vocabulary_are_kept(tokenizer, make):
+    rows = [{"text": row["text"]} for row in reviews(8)]
+    with pytest.raises(ValueError, match=r"22 logits a token, too many to keep .*argmax"):
+        predict(make(), rows, tokenizer)
+    labelled = {"input_ids": [[2, 5, 3]], "labels": [[2, 5, 3]]}
+    shapes = []
+    evaluate(make(), labelled, metrics=lambda predicted, _: shapes.append(predicted.shape) or {})
+    assert shapes == [(1, 3)], "the pieces predicted"
+    assert evaluate(make(), labelled)["loss"] > 0

@@ -47,6 +47,16 @@ def rated_sentences(text: str) -> Columns:
     """Read lines of id, rating and sentence, separated by tabs.
 
     Sentences rated between -0.5 and 0.5 are left out: people do not agree on their sign.
+
+    Parameters
+    ----------
+    text : str
+        The file's content.
+
+    Returns
+    -------
+    dict of str to list
+        Columns ``text`` and ``rating``.
     """
     rows = [line.split("\t") for line in text.splitlines() if line.strip()]
     rated = [
@@ -58,7 +68,7 @@ def rated_sentences(text: str) -> Columns:
 
 
 def sentiment_chinese(entry: DataSource, language: str) -> DatasetDict:
-    """Clauses of Chinese shop reviews, positive and negative."""
+    """Read clauses of Chinese shop reviews, positive and negative."""
     rows = _parsed(entry, _chinese_clauses)
     return three_way(_labelled(entry, rows["text"], rows["label"]), validation=500, test=1_000)
 
@@ -87,7 +97,7 @@ def topics(entry: DataSource, language: str) -> DatasetDict:
 
 
 def running_text(entry: DataSource, language: str) -> DatasetDict:
-    """Paragraphs of the BBC News articles; those of one article are in one split."""
+    """Read paragraphs of the BBC News articles; those of one article are in one split."""
     articles = _parsed(entry, _news_articles).select_columns("text")
     splits = three_way(articles, validation=100, test=200, by=None)
     return DatasetDict(
@@ -139,10 +149,22 @@ def _licence_texts(folder: Path) -> Columns:
 
 
 def biomedical(entry: DataSource, language: str) -> DatasetDict:
-    """English MEDLINE abstracts; those with exactly one of the chosen fields have a label.
+    """Read English MEDLINE abstracts; those with exactly one of the chosen fields have a label.
 
     The field of an abstract is the qualifier of its major MeSH headings. The split
     ``unlabelled`` holds the other abstracts and the text of the training split.
+
+    Parameters
+    ----------
+    entry : DataSource
+        The role's source.
+    language : str
+        Not looked at: there is English only.
+
+    Returns
+    -------
+    DatasetDict
+        ``train``, ``validation``, ``test`` and ``unlabelled``.
     """
     names = entry.label_names
     texts, labels, unlabelled = [], [], []

@@ -21,14 +21,24 @@ def sample(split: Dataset, n: int, seed: int = 0, by: str | None = "label") -> D
 
     Parameters
     ----------
-    split
+    split : Dataset
         One split of a data set.
-    n
+    n : int
         How many rows.
-    seed
+    seed : int
         Seed of the draw. Samples of one seed are nested: the 100 rows are among the 500.
-    by
+    by : str, optional
         Column whose shares are kept; None for a plain draw.
+
+    Returns
+    -------
+    Dataset
+        The rows, in random order.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below 1.
     """
     if n < 1:
         raise ValueError(f"n is {n}; ask for 1 row or more")
@@ -59,6 +69,22 @@ def split_off(
     """Cut `n` rows off at random, each class in its share, and return the rest and the cut.
 
     The rest is in a random order.
+
+    Parameters
+    ----------
+    rows : Dataset
+        What is cut.
+    n : int
+        How many rows are cut off.
+    by : str, optional
+        Column whose shares are kept; None for a plain draw.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    tuple of Dataset
+        The rest, and the cut.
     """
     order = _drawing_order(rows, seed, by)
     rest = np.random.default_rng(seed).permutation(order[n:])
@@ -81,10 +107,20 @@ def drop_near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list[i
 
     Parameters
     ----------
-    texts
+    texts : sequence of str
         The texts; one without a word is kept.
-    threshold
+    threshold : float
         Above 0 and up to 1; 1 drops only texts of the same words.
+
+    Returns
+    -------
+    list of int
+        The indices, rising.
+
+    Raises
+    ------
+    ValueError
+        If the threshold is not above 0 and at most 1.
 
     Notes
     -----

@@ -110,11 +110,11 @@ def command_splits(folder: Path, language: str, seed: int = 0) -> DatasetDict:
 
     Parameters
     ----------
-    folder
+    folder : pathlib.Path
         Where the templates are, a JSON file for each language.
-    language
+    language : str
         One of `tlhelpers.languages.with_voice_commands`.
-    seed
+    seed : int
         Seed of the draws.
 
     Returns
@@ -298,10 +298,15 @@ def tagged_words(command: Command, spaces: bool = True) -> tuple[list[str], list
 
     Parameters
     ----------
-    command
+    command : Command
         Text and spans.
-    spaces
+    spaces : bool
         Whether the language puts spaces between words; else every character is a word.
+
+    Returns
+    -------
+    tuple of list of str
+        The words, and a tag for each.
     """
     words, tags, previous = [], [], None
     for match in re.finditer(WORD if spaces else CHARACTER, command.text):

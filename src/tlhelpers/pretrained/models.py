@@ -30,7 +30,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from tlhelpers.pretrained.published import configuration, has_output_of_its_own
-from tlhelpers.profiles import Profile, current
+from tlhelpers.profiles import Profile, current, device_for
 from tlhelpers.roles import MODELS, ModelSource, source
 
 Task = Literal["classification", "tokens", "mlm", "causal", "seq2seq", "question-answering"]
@@ -67,6 +67,7 @@ def load(
     pretrained: bool = True,
     seed: int | None = None,
     dtype: torch.dtype = torch.float32,
+    device: str = "auto",
     quiet: bool = False,
     **kwargs: object,
 ) -> Loaded:
@@ -95,6 +96,9 @@ def load(
     dtype : torch.dtype
         Number format of the weights. Training wants ``torch.float32``, whatever the checkpoint
         was stored in; mixed precision keeps these as master weights.
+    device : str
+        Where to put the model: ``"auto"`` for what `tlhelpers.start` chose, else a name such as
+        ``"cuda:1"``. With ``device_map``, or where the weights are quantised, transformers puts it.
     quiet : bool
         Print nothing.
     **kwargs : object
@@ -111,8 +115,8 @@ def load(
         If the role is unknown in this profile, or a folder holds no model.
     ValueError
         If the task is unknown, an adapter does not fit, labels are missing, superfluous or fewer
-        than two without a word of a regression, or the checkpoint lacks the head that the task
-        needs from pretraining.
+        than two without a word of a regression, the checkpoint lacks the head that the task needs
+        from pretraining, or there is no such device.
     ConnectionError
         If the model is on the hub and the hub cannot be reached.
     """
@@ -122,6 +126,7 @@ def load(
     settings = _label_settings(task, labels)
     if labels is not None and kwargs.get("problem_type") != "regression":
         _check_choice(labels)
+    where = device_for(requested=device).value
     location, revision, called = _locate(role, profile)
     adapter = Path(location) if (Path(location) / ADAPTER).is_file() else None
     if adapter is not None:
@@ -174,6 +179,8 @@ def load(
                 model = AUTO_CLASSES[task].from_config(config, dtype=dtype, **rest)
                 fresh = ["everything"]
     model.train(False)
+    if not hasattr(model, "hf_device_map"):
+        model.to(where)  # type: ignore[arg-type]  # transformers wraps it without self
     if not quiet:
         print(_describe(called, model, fresh))
     return Loaded(model, tokenizer)

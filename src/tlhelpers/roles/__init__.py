@@ -7,6 +7,7 @@ who adds a role changes nothing for those who ask for another one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Generic, Literal, Self, TypeVar
@@ -96,6 +97,35 @@ class ModelSource(_Source):
     revision: str = "main"
 
 
+class TokenLengths(Entry):
+    """How long the texts of a data set are.
+
+    Attributes
+    ----------
+    mean, p95
+        Tokens of a text, as the models of its role in the full profile cut it: their mean, and
+        what 95 % of the texts do not exceed.
+    source
+        Where the figures are from, or how they were estimated.
+    """
+
+    mean: float = Field(gt=0)
+    p95: float
+    source: str
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.mean < self.p95 < 3.8 * self.mean:  # no lognormal has them further apart
+            raise ValueError(f"p95 must lie above the mean, {self.mean:g}, by less than 3.8 times")
+        return self
+
+    @property
+    def sigma(self) -> float:
+        """Deviation of the logarithm, if the lengths are lognormal."""
+        z = 1.6449  # of the 95 % point: ln(p95 / mean) = z sigma - sigma^2 / 2
+        return z - math.sqrt(z * z - 2 * math.log(self.p95 / self.mean))
+
+
 class DataSource(_Source):
     """Where the data set of one role comes from in one profile.
 
@@ -124,6 +154,11 @@ class DataSource(_Source):
     in_languages
         For a multilingual set: codes of the languages that the book uses, or those of
         `tlhelpers.languages` that have words for voice commands. The default is English.
+    rows
+        How many rows each split on the hub has; the longest language's, if they differ. With
+        `tokens` it lets the cost of a page in the full profile be computed; empty if not known.
+    tokens
+        How long its texts are; None if not known.
     domain
         Whether it is text of a special domain, with a split ``unlabelled`` to go on pretraining.
     note
@@ -142,6 +177,8 @@ class DataSource(_Source):
     splits: dict[str, str] = Field(default_factory=dict)
     label_names: tuple[str, ...] = ()
     in_languages: tuple[str, ...] | Literal["those with voice commands"] = ()
+    rows: dict[str, int] = Field(default_factory=dict)
+    tokens: TokenLengths | None = None
     domain: bool = False
 
     @model_validator(mode="after")
@@ -154,7 +191,7 @@ class DataSource(_Source):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Codes of a multilingual set's languages; empty for one that is in English only."""
+        """List the codes of a multilingual set's languages; none if it is in English only."""
         if isinstance(self.in_languages, str):
             return with_voice_commands()
         return self.in_languages
@@ -164,12 +201,13 @@ class DataSource(_Source):
 
         Parameters
         ----------
-        code
+        code : str
             The language's code; a set without `languages` is in ``"en"``.
 
         Returns
         -------
         bool
+            Whether it has the language.
         """
         if isinstance(self.in_languages, str):
             return code in LANGUAGES and LANGUAGES[code].voice_commands is not None
@@ -224,11 +262,11 @@ def source(
 
     Parameters
     ----------
-    table
+    table : mapping
         One of the two.
-    role
+    role : str
         The role's name.
-    profile
+    profile : str or Profile, optional
         Which profile; by default the one in use.
 
     Returns

@@ -320,6 +320,11 @@ def translation_accuracy(
     centred : bool
         As for `cosine_similarity`.
 
+    Returns
+    -------
+    float
+        The share, from 0 to 1.
+
     Raises
     ------
     ValueError
@@ -370,6 +375,11 @@ def describe_pieces(
         Texts of one language.
     seen_in : sequence of str
         Texts that a classifier was trained on, for example English ones.
+
+    Returns
+    -------
+    Pieces
+        The counts and shares.
     """
     cut = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     ids = [piece for text in cut for piece in text]

@@ -21,7 +21,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tlhelpers.cache import build_once, cache_folder
-from tlhelpers.device import choose_device
+from tlhelpers.profiles import device_for
 from tlhelpers.vectors import hidden_states
 
 INVERSE_PENALTIES = (0.001, 0.01, 0.1)
@@ -135,8 +135,14 @@ def sentence_vectors(
 
     Parameters
     ----------
-    model, tokenizer, sentences, batch_size, cache, progress
-        As for :func:`word_vectors`.
+    model, tokenizer : PreTrainedModel, PreTrainedTokenizerBase
+        As for :func:`word_vectors`, and so are the others.
+    sentences : sequence of sequences of str
+        Each sentence as its words.
+    batch_size : int
+        Sentences a pass.
+    cache, progress : bool
+        Whether to keep the vectors on disk, and to show a progress bar.
 
     Returns
     -------
@@ -331,7 +337,7 @@ def fit_probes(
         The chosen probe of each layer.
     """
     y, truth = _as_labels(labels), _as_labels(validation_labels)
-    device = choose_device().value
+    device = device_for().value
     x, centre, scale = _standardised(torch.from_numpy(features).to(device))
     layers, n, width = x.shape
     classes, tried = int(max(y.max(), truth.max())) + 1, len(inverse_penalties)
@@ -435,6 +441,7 @@ def linear_cka(before: Floats, after: Floats) -> float:
     Parameters
     ----------
     before, after : arrays of shape (N, C) and (N, D)
+        The vectors, one a row.
 
     Returns
     -------

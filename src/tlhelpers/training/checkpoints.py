@@ -26,7 +26,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file, whole or not at all."""
     part = path.with_name(path.name + ".part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
+    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, part)
     os.replace(part, path)
 
 
@@ -107,28 +107,34 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
     version, words, gauss = random.getstate()
     words_numpy: Any = np.random.get_state(legacy=True)
     _, keys, position, has_gauss, cached = words_numpy
+    # A normal number that was drawn ahead; nan stands for none.
+    ahead = torch.tensor([math.nan if gauss is None else gauss, cached], dtype=torch.float64)
     state = {
         "torch": torch.get_rng_state(),
         "python": torch.tensor([version, *words], dtype=torch.int64),
         "numpy": torch.tensor([*keys.tolist(), position, has_gauss], dtype=torch.int64),
-        # A normal number that was drawn ahead; nan stands for none.
-        "ahead": torch.tensor([math.nan if gauss is None else gauss, cached], dtype=torch.float64),
+        # As its bits: Apple GPUs, which this passes through when processes gather, lack float64.
+        "ahead": ahead.view(torch.int64),
     }
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        state["mps"] = torch.mps.get_rng_state()
     return state
 
 
 def load_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
     """Put back what :func:`random_state` gave."""
     torch.set_rng_state(state["torch"].cpu())
-    gauss, cached = state["ahead"].tolist()
+    gauss, cached = state["ahead"].cpu().view(torch.float64).tolist()
     version, *words = state["python"].tolist()
     random.setstate((version, tuple(words), None if math.isnan(gauss) else gauss))
     *keys, position, has_gauss = state["numpy"].tolist()
     np.random.set_state(("MT19937", np.array(keys, np.uint32), position, has_gauss, cached))
     if "cuda" in state and device.type == "cuda":
-        torch.cuda.set_rng_state(state["cuda"], device)
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+    elif "mps" in state and device.type == "mps":
+        torch.mps.set_rng_state(state["mps"].cpu())
 
 
 def save_checkpoint(
@@ -159,7 +165,9 @@ def save_checkpoint(
     for name, content in tensors.items():
         # An empty safetensors file is valid, but says nothing.
         if content:
-            save_file({k: v.contiguous() for k, v in content.items()}, part / f"{name}.safetensors")
+            save_file(
+                {k: v.cpu().contiguous() for k, v in content.items()}, part / f"{name}.safetensors"
+            )
     write_json(part / "state.json", state)
     for file in part.iterdir():  # on the disk before the rename is, or a power cut leaves holes
         with file.open("rb") as opened:

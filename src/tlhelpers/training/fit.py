@@ -20,7 +20,8 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 from accelerate.utils import set_seed
 from torch import nn
 
-from tlhelpers.device import choose_device, choose_precision
+from tlhelpers.device import choose_precision
+from tlhelpers.profiles import device_for
 from tlhelpers.training.batching import Collator, Examples, plain
 from tlhelpers.training.best_weights import BestWeights, greater_is_better
 from tlhelpers.training.digests import digest_object, digest_weights
@@ -85,7 +86,8 @@ def fit(
         How to train.
     metrics : callable, optional
         ``metrics(logits, labels)`` gives a dict of scores. By default accuracy and macro F1 for
-        classes, accuracy (and F1 of entities) for tokens, perplexity for language models.
+        classes, accuracy (and F1 of entities) for tokens, perplexity for language models. Where the
+        logits range over a vocabulary, it gets the pieces predicted instead: arrays of shape (N, L).
     collator : callable, optional
         A ``DataCollator`` of transformers, for instance to mask tokens.
     loss_function : callable, optional
@@ -134,7 +136,7 @@ def fit(
     path = None if output_dir is None else Path(output_dir)
     if path is not None:
         try_to_write(path)
-    accelerator, precision, reasons = _accelerator(settings)
+    accelerator, precision, reasons = _accelerator(model, settings)
     encoded = partial(
         encode,
         tokenizer=tokenizer,
@@ -215,26 +217,46 @@ def _settings(settings: Settings | None, overrides: Mapping[str, Any]) -> Settin
     return dataclasses.replace(settings or Settings(), **overrides)
 
 
-def _accelerator(settings: Settings) -> tuple[Accelerator, torch.dtype, dict[str, str]]:
+def _accelerator(
+    model: nn.Module, settings: Settings
+) -> tuple[Accelerator, torch.dtype, dict[str, str]]:
     """Choose the device and the precision, each with its reason."""
-    device, device_reason = choose_device(settings.device)
+    device, device_reason = device_for(model, settings.device)
     precision, precision_reason = choose_precision(device, settings.precision)
     mixed = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(precision, "no")
     # accelerate keeps one state a process and refuses a second one that differs; but a notebook may
     # well train twice, in another precision or on another device.
     AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(
-        mixed_precision=mixed,
-        cpu=device.type == "cpu",
-        kwargs_handlers=[
-            # A layer may be left out of a batch (or of the loss): wait for no gradient of it.
-            DistributedDataParallelKwargs(find_unused_parameters=True, gradient_as_bucket_view=True)
-        ],
-    )
+    with _put_on(device):
+        accelerator = Accelerator(
+            mixed_precision=mixed,
+            cpu=device.type == "cpu",
+            kwargs_handlers=[
+                # A layer may be left out of a batch (or of the loss): wait for no gradient of it.
+                DistributedDataParallelKwargs(
+                    find_unused_parameters=True, gradient_as_bucket_view=True
+                )
+            ],
+        )
     reasons = {"device": device_reason, "precision": precision_reason}
     if accelerator.num_processes > 1:
         reasons["processes"] = f"{accelerator.num_processes}, each takes its part of every batch"
     return accelerator, precision, reasons
+
+
+@contextmanager
+def _put_on(device: torch.device) -> Iterator[None]:
+    """Have accelerate take this device: left alone, it takes a machine's first GPU."""
+    name = "ACCELERATE_TORCH_DEVICE"
+    # Launched as several processes, each has its own GPU, which accelerate assigns.
+    if "LOCAL_RANK" in os.environ or name in os.environ:
+        yield
+        return
+    os.environ[name] = str(device)
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _state(

@@ -6,7 +6,6 @@ have files of their own, `best_weights` and `run_folder`.
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from tlhelpers.progress import progress_bar
 from tlhelpers.training.batching import Collator, Examples, count_labels, epoch_order, plain
 from tlhelpers.training.best_weights import BestWeights
 from tlhelpers.training.layers import layer_groups, unfreeze_in_turn
-from tlhelpers.training.prediction import LossFunction, own_loss
+from tlhelpers.training.prediction import LossFunction, own_loss, release_memory
 from tlhelpers.training.run_folder import RunFolder
 from tlhelpers.training.settings import Callback, Event, Settings, learning_rate_factor
 from tlhelpers.training.state import TrainingState
@@ -137,9 +136,7 @@ class Loop:
                 )
             # Outside of the except block: inside, the error still holds the memory.
             self.optimizer.zero_grad()
-            gc.collect()
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            release_memory(self.device)
 
     def micro_steps(self, rows: NDArray[np.int64]) -> tuple[Tensor, int]:
         """Add up the gradients of some examples' mean loss, whatever the passes and processes."""

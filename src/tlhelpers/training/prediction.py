@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from accelerate.utils import set_seed
+from accelerate.utils.memory import should_reduce_batch_size
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 from tlhelpers import metrics
-from tlhelpers.device import choose_device, choose_precision
+from tlhelpers.device import choose_precision
 from tlhelpers.metrics import IGNORED
+from tlhelpers.profiles import device_for
 from tlhelpers.training import checkpoints
 from tlhelpers.training.batching import (
     Batch,
@@ -87,7 +90,9 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the data set is empty, lacks labels or does not fit the model.
+        If the data set is empty, lacks labels or does not fit the model; or if ``metrics`` are
+        asked of a model that predicts pieces of its vocabulary: its loss and perplexity are added
+        up batch by batch, its logits are not kept.
     """
     examples = encode(
         data,
@@ -99,7 +104,7 @@ def evaluate(
         collator=collator,
         name="evaluation",
     )
-    where = choose_device(device).value
+    where = device_for(model, device).value
     return evaluate_examples(
         model.to(where),
         examples,
@@ -125,6 +130,8 @@ def predict(
     precision: str = "auto",
 ) -> NDArray[np.float32]:
     """Return a model's logits in the order of the data.
+
+    Memory that runs out halves the batches, as in training.
 
     Parameters
     ----------
@@ -153,7 +160,8 @@ def predict(
     Raises
     ------
     ValueError
-        If the data set is empty or does not fit the model.
+        If the data set is empty or does not fit the model, or the model predicts pieces of its
+        vocabulary: logits over it for every token of every text would fill the memory.
     """
     if isinstance(data, str):
         data = [data]
@@ -169,7 +177,8 @@ def predict(
         need_labels=False,
         name="prediction",
     )
-    where = choose_device(device).value
+    _refuse_a_vocabulary(model)
+    where = device_for(model, device).value
     found = _infer(
         model.to(where), examples, batch_size, where, choose_precision(where, precision).value
     )
@@ -208,7 +217,7 @@ def evaluate_examples(
             if count:
                 total += torch.tensor([float(loss) * count, count], dtype=torch.float64)
             if wanted:
-                rows += zip(indices, _own_logits(outputs), strict=True)
+                rows += zip(indices, _predicted(model, outputs), strict=True)
             if wanted and collator is not None:
                 made += zip(indices, _labels(batch), strict=True)
     if _world() > 1:
@@ -218,8 +227,9 @@ def evaluate_examples(
     scores = {"loss": mean}
     if wanted:
         assert metrics is not None
+        pieces = IGNORED if predicts_pieces(model) else None
         if collator is not None:
-            logits = _in_order(rows, len(examples))
+            predicted = _in_order(rows, len(examples), fill=pieces)
             truth = _in_order(made, len(examples), fill=IGNORED)
         else:
             labels = examples.columns["labels"]
@@ -229,11 +239,33 @@ def evaluate_examples(
                 truth = np.full((len(examples), int(sizes.max())), IGNORED, np.int64)
                 for index, size in enumerate(sizes):
                     truth[index, :size] = labels[index]
-            logits = _in_order(rows, len(examples), sizes, left=examples.left)
-        scores |= {name: float(value) for name, value in metrics(logits, truth).items()}
-    elif is_causal(model) or is_kind(model, "MaskedLM"):
+            predicted = _in_order(rows, len(examples), sizes, left=examples.left, fill=pieces)
+        scores |= {name: float(value) for name, value in metrics(predicted, truth).items()}
+    elif predicts_pieces(model) and not plain(model).config.is_encoder_decoder:
         scores["perplexity"] = math.exp(min(mean, 700.0))
     return scores
+
+
+def predicts_pieces(model: nn.Module) -> bool:
+    """Tell whether a model's logits range over its vocabulary."""
+    name = type(plain(model)).__name__
+    return is_causal(model) or name.endswith(("ForMaskedLM", "ForConditionalGeneration"))
+
+
+def _predicted(model: nn.Module, outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
+    """Give what metrics see: logits, or the pieces predicted, as all logits would not fit."""
+    logits = _own_logits(outputs)
+    return logits.argmax(-1).cpu() if predicts_pieces(model) else logits
+
+
+def _refuse_a_vocabulary(model: nn.Module) -> None:
+    if predicts_pieces(model):
+        size = getattr(getattr(plain(model), "config", None), "vocab_size", "all")
+        raise ValueError(
+            f"{type(plain(model)).__name__} gives {size} logits a token, too many to keep for "
+            "every text: take evaluate's loss, perplexity and metrics, or go through the texts in "
+            "batches of your own and keep logits.argmax(-1)"
+        )
 
 
 def _infer(
@@ -248,23 +280,57 @@ def _infer(
     """Run this process's share of the examples through the model, longest first."""
     was_training = model.training
     model.eval()
+    passes = 1  # a batch; more when memory does not last, for the rest of the data too
     try:
         for number, rows in enumerate(length_order(examples.lengths, batch_size)):
             if number % _world() != (distributed.get_rank() if _world() > 1 else 0):
                 continue
-            batch = {k: v.to(device) for k, v in examples.batch(rows, collator).items()}
-            half = precision != torch.float32
-            with (
-                torch.inference_mode(),
-                torch.autocast(device.type, precision, enabled=half),
-                skip_unread_tokens(plain(model), enabled=loss_function is None),
-            ):
-                outputs = model(**batch)
-                # Here, under the same autocast as in training: class weights meet 16-bit logits.
-                loss = loss_function(outputs, batch) if loss_function else None
-            yield rows.tolist(), batch, outputs, loss
+            whole = examples.batch(rows, collator)
+            waiting = np.array_split(np.arange(len(rows)), min(passes, len(rows)))
+            while waiting:
+                part = waiting[0]
+                batch = {key: values[part] for key, values in whole.items()}
+                try:
+                    found = _forward(model, batch, device, precision, loss_function)
+                except RuntimeError as error:
+                    if not should_reduce_batch_size(error) or len(part) == 1:
+                        raise
+                    found = None
+                if found is None:  # not in the except block: there, the error holds the memory
+                    passes *= 2
+                    waiting = [h for each in waiting for h in np.array_split(each, 2) if len(h)]
+                    release_memory(device)
+                    continue
+                yield rows[part].tolist(), *found
+                waiting.pop(0)
     finally:
         model.train(was_training)
+
+
+def _forward(
+    model: nn.Module,
+    batch: Batch,
+    device: torch.device,
+    precision: torch.dtype,
+    loss_function: LossFunction | None,
+) -> tuple[Batch, Any, Tensor | None]:
+    batch = {key: value.to(device) for key, value in batch.items()}
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, precision, enabled=precision != torch.float32),
+        skip_unread_tokens(plain(model), enabled=loss_function is None),
+    ):
+        outputs = model(**batch)
+        # Here, under the same autocast as in training: class weights meet 16-bit logits.
+        loss = loss_function(outputs, batch) if loss_function else None
+    return batch, outputs, loss
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what a pass that ran out of memory has left."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _in_order(
@@ -285,7 +351,7 @@ def _in_order(
     width = max((len(row) for _, row in rows), default=0) if per_token else 0
     known = torch.tensor([first.shape[-1] if fill is None and rows else 0, int(per_token), width])
     if _world() > 1:  # a process without an example learns the shape from the others
-        known = known.to(choose_device().value)
+        known = known.to(device_for().value)
         distributed.all_reduce(known, distributed.ReduceOp.MAX)
     classes, per_token, width = int(known[0]), bool(known[1]), int(known[2])
     if sizes is not None and per_token:

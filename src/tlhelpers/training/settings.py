@@ -67,7 +67,8 @@ class Settings:
     checkpoint_every : int, optional
         Updates between two checkpoints; an epoch by default. Needs ``output_dir``.
     device, precision : str
-        ``"auto"``, or see :func:`tlhelpers.device.choose_device` and ``choose_precision``.
+        ``"auto"``, or see :func:`tlhelpers.profiles.device_for` and
+        :func:`tlhelpers.device.choose_precision`.
     progress : bool
         Whether to show a progress bar.
 

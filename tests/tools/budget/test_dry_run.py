@@ -1,0 +1,47 @@
+"""A model's passes are counted whole, computed in part, and seen on the wrong device."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import torch
+from transformers import BertForSequenceClassification, BertModel, pipeline
+from tests.tiny_models import bert_config, tiny_tokenizer
+from tools.budget.dry_run import GPU, Count, count_passes
+from tools.budget.operations import cost
+
+count = Count()
+count_passes(count)
+config = bert_config()
+config._name_or_path = "google-bert/bert-base-uncased"
+ids = torch.randint(5, 20, (4, 32))
+model = BertModel(config).eval()
+with torch.no_grad():
+    hidden = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+assert hidden.shape == (4, 32, 16)
+bert = cost("google-bert/bert-base-uncased", "BertModel", 2)
+assert count.operations == {"encoder": bert.operations(4, 32)}
+assert count.on_cpu == {"encoder (BertModel)"}
+count.on_cpu.clear()
+with torch.no_grad():
+    model.to(GPU)(input_ids=ids)
+assert not count.on_cpu
+head = BertForSequenceClassification(config)
+pipeline("text-classification", model=head, tokenizer=tiny_tokenizer())("a good film")
+assert not count.on_cpu, "a pipeline takes the GPU by itself"
+print("counted")
+"""
+
+
+@pytest.mark.slow
+def test_passes_are_counted_and_lengthened_again():
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.endswith("counted\n"), done.stderr[-2000:]

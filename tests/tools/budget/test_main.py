@@ -1,0 +1,55 @@
+"""A page is held to its limits, and to the minutes that it prints."""
+
+import json
+
+import pytest
+
+from tools.budget.__main__ import main
+from tools.project import Project
+
+A_MINUTE = 65e12 / 3 * 60
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "book" / "chapters").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    return Project(tmp_path)
+
+
+def check(project, operations, memory=1e9, on_cpu=(), printed="about four minutes"):
+    project.source("10-page").write_text(
+        f"**Time:** about a minute on two CPU cores, {printed} on a Colab GPU.\n"
+    )
+    count = {"operations": operations, "memory": dict.fromkeys(operations, memory)}
+    stored = {"10-page": count | {"on_cpu": list(on_cpu)}}
+    (project.root / "book" / "budget.json").write_text(json.dumps(stored))
+    return main(["--check"], project)
+
+
+def test_a_page_inside_its_limits_holds_and_is_in_the_table(project, capsys):
+    assert check(project, {"encoder": 2.5 * A_MINUTE, "decoder": 1.2 * A_MINUTE}) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        "10-page", "encoder", "3.25e+15", "2.5", "1.0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"operations": {"encoder": 16 * A_MINUTE}}, "16.0 minutes on a T4, the limit is 15"),
+        ({"memory": 14.5e9}, "14.5 GB of memory, the limit is 14"),
+        ({"on_cpu": ["encoder (BertModel)"]}, "encoder (BertModel) computes on the CPU of a GPU"),
+        ({"printed": "about ten"}, "say 'ten'. Write 'about four minutes on a Colab GPU'"),
+        ({"operations": {"encoder": 1.0}}, "say 'four'. Write 'about a minute on a Colab GPU'"),
+    ],
+)
+def test_what_a_page_breaks_is_said(project, capsys, broken, message):
+    assert check(project, **({"operations": {"encoder": 3.7 * A_MINUTE}} | broken)) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_page_that_was_never_counted_is_said(project, capsys):
+    project.source("11-new").write_text("")
+    assert check(project, {"encoder": 3.7 * A_MINUTE}) == 1
+    assert "11-new: never counted" in capsys.readouterr().err
