@@ -94,6 +94,7 @@ miniature: $(READY)  ## Run the full profile of every chapter against a miniatur
 	@$(PY) -m tools.execution.listings --miniature
 
 contract: $(READY)
+	@$(PY) -m tools.budget --check
 	@$(PY) -m pytest -m book
 
 render: $(READY)

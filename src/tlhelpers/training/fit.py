@@ -87,7 +87,8 @@ def fit(
     metrics : callable, optional
         ``metrics(logits, labels)`` gives a dict of scores. By default accuracy and macro F1 for
         classes, accuracy (and F1 of entities) for tokens, perplexity for language models. Where the
-        logits range over a vocabulary, it gets the pieces predicted instead: arrays of shape (N, L).
+        logits range over a vocabulary, it gets the pieces predicted instead, arrays of shape
+        (N, L).
     collator : callable, optional
         A ``DataCollator`` of transformers, for instance to mask tokens.
     loss_function : callable, optional
