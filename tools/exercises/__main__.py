@@ -2,6 +2,7 @@
 
     python -m tools.exercises assign 10     student notebook, solution, autograder, and their proof
     python -m tools.exercises prove         only the proof, of every master
+    python -m tools.exercises mutants 10    whether the tests notice every change of a solution
     python -m tools.exercises grade FOLDER  grade submitted notebooks
 
 What a master looks like is told in `tools.exercises.master`.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from tools.exercises.assign import assign
 from tools.exercises.grade import Grading, grade
+from tools.exercises.mutants import fates, mutants_table
 from tools.exercises.prove import prove
 from tools.exercises.sandbox import Limits
 from tools.project import Project, UserError, choose
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, does in (
         ("assign", "make student notebooks, solutions and autograders, and prove them"),
         ("prove", "only run stub, solution and wrong answers against the tests"),
+        ("mutants", "change each solution in every mechanical way, and list what no test notices"),
     ):
         command = commands.add_parser(name, help=does)
         command.add_argument("chapters", nargs="*", help="numbers or slugs; all by default")
@@ -46,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "grade":
             return _grade_command(project, given)
+        if given.command == "mutants":
+            return _mutants_command(project, given)
         return _assign_command(project, given)
     except UserError as error:
         print(f"exercises: {error}", file=sys.stderr)
@@ -90,6 +95,15 @@ def _assign_command(project: Project, given: argparse.Namespace) -> int:
         kept = sum(outcome.proven for outcome in outcomes)
         print(f"{slug}: {kept} of {len(outcomes)} answers get what they should")
     return status
+
+
+def _mutants_command(project: Project, given: argparse.Namespace) -> int:
+    alive = False
+    for slug in choose(given.chapters, project.masters(), "exercises are"):
+        found = fates(project, slug)
+        print(mutants_table(slug, found), flush=True)
+        alive |= any(fate.fate == "alive" for fate in found)
+    return int(alive)
 
 
 def _grade_command(project: Project, given: argparse.Namespace) -> int:

@@ -207,13 +207,18 @@ class Checker:
             for each in answer_names(exercise.solution)
         }
 
-    def check(self, name: str, process: Sandbox) -> list[Check]:
-        """Run the tests of an exercise against the answers in a process."""
+    def check(self, name: str, process: Sandbox, to_the_end: bool = True) -> list[Check]:
+        """Run the tests of an exercise against the answers in a process, or until one fails."""
         exercise = self.master.exercises[name]
         tests = [(test, False) for test in exercise.tests]
         tests += [(test, True) for test in exercise.hidden_tests]
         given = self._given[name] | self._proxies(exercise, process)
-        return [self._run(test, hidden, given, process) for test, hidden in tests]
+        checks: list[Check] = []
+        for test, hidden in tests:
+            checks.append(self._run(test, hidden, given, process))
+            if not (checks[-1].passed or to_the_end):
+                break
+        return checks
 
     def _proxies(self, exercise: Exercise, process: Sandbox) -> dict[str, Proxy | None]:
         solution = self._given[exercise.name]
