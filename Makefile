@@ -111,8 +111,8 @@ results: $(READY) assets  ## Record what sweeps lack: make results [CHAPTER=10];
 assign: $(READY)  ## Make student notebooks, solutions and autograders: make assign [N=10]
 	@$(PY) -m tools.exercises assign $(N)
 
-grade: $(READY)  ## Grade submitted notebooks: make grade SUBMISSIONS=folder
-	@$(PY) -m tools.exercises grade "$(SUBMISSIONS)"
+grade: $(READY)  ## Run and grade submitted notebooks, contained: make grade SUBMISSIONS=folder [N=10] [SECONDS=120] [MEMORY=4] [OUTPUT=folder] [TRUST=1]
+	@$(PY) -m tools.exercises grade "$(SUBMISSIONS)" $(if $(N),--chapter $(N)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(TRUST),--trust)
 
 lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
 	@$(PYTHON) -m tools.lock

@@ -2,6 +2,7 @@
 
     python -m tools.exercises assign 10     student notebook, solution, autograder, and their proof
     python -m tools.exercises prove         only the proof, of every master
+    python -m tools.exercises mutants 10    whether the tests notice every change of a solution
     python -m tools.exercises grade FOLDER  grade submitted notebooks
 
 What a master looks like is told in `tools.exercises.master`.
@@ -15,9 +16,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.exercises.assign import assign
-from tools.exercises.grade import SECONDS_TO_GRADE, grade, grades_table
+from tools.exercises.grade import Grading, grade
+from tools.exercises.mutants import fates, mutants_table
 from tools.exercises.prove import prove
-from tools.project import Project, UserError, choose, write_atomically
+from tools.exercises.sandbox import Limits
+from tools.project import Project, UserError, choose
+
+GRADING = """\
+Grading runs what students wrote. Each notebook runs in a process of its own under bubblewrap
+(Linux; apt-get install bubblewrap): no network, no files but Python and an empty home, no sight of
+the tests, the solutions or other submissions, and limits of time, memory and processes. The tests
+run outside of it and get data only. An exercise earns all of its points if every test passes, and
+a third of them if only hidden tests fail. Solutions that lie in a public repository are public:
+grade for learning, or keep a master of your own in a private one.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,22 +39,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, does in (
         ("assign", "make student notebooks, solutions and autograders, and prove them"),
         ("prove", "only run stub, solution and wrong answers against the tests"),
+        ("mutants", "change each solution in every mechanical way, and list what no test notices"),
     ):
         command = commands.add_parser(name, help=does)
         command.add_argument("chapters", nargs="*", help="numbers or slugs; all by default")
-    grading = commands.add_parser("grade", help="grade a folder of submitted notebooks")
-    grading.add_argument("submissions", nargs="?", default="", help="the folder")
-    grading.add_argument("--output", type=Path, help="CSV file; _build/exercises/grades.csv")
-    grading.add_argument("--seconds", type=int, default=SECONDS_TO_GRADE, help="limit for each")
+    _add_grading(commands.add_parser("grade", help="grade a folder of submitted notebooks"))
     given = parser.parse_args(arguments)
     project = Project()
     try:
         if given.command == "grade":
             return _grade_command(project, given)
+        if given.command == "mutants":
+            return _mutants_command(project, given)
         return _assign_command(project, given)
     except UserError as error:
         print(f"exercises: {error}", file=sys.stderr)
         return 2
+
+
+def _add_grading(command: argparse.ArgumentParser) -> None:
+    command.description = GRADING
+    limits = Limits()
+    command.add_argument("submissions", nargs="?", default="", help="the folder")
+    command.add_argument("--chapter", default="", help="what they answer; else each is asked")
+    command.add_argument("--output", type=Path, help="a folder; _build/exercises/grades by default")
+    command.add_argument(
+        "--seconds",
+        type=float,
+        default=limits.seconds,
+        help="for the cells of a notebook, and for the checks of each exercise (%(default)g)",
+    )
+    command.add_argument(
+        "--memory",
+        type=float,
+        default=limits.memory,
+        help="GB for all processes of a notebook (%(default)g)",
+    )
+    command.add_argument(
+        "--trust", action="store_true", help="run without bubblewrap, with your own rights"
+    )
 
 
 def _assign_command(project: Project, given: argparse.Namespace) -> int:
@@ -55,22 +90,36 @@ def _assign_command(project: Project, given: argparse.Namespace) -> int:
             if not outcome.proven:
                 status = 1
                 wanted = f", expected {outcome.expected!r}" if outcome.expected else ""
-                print(f"{slug}, {outcome.exercise}, {outcome.answer}{wanted}:\n{outcome.said}")
+                got = f" ({outcome.share:.0%} of the points)"
+                print(f"{slug}, {outcome.exercise}, {outcome.answer}{got}{wanted}:\n{outcome.said}")
         kept = sum(outcome.proven for outcome in outcomes)
         print(f"{slug}: {kept} of {len(outcomes)} answers get what they should")
     return status
 
 
+def _mutants_command(project: Project, given: argparse.Namespace) -> int:
+    alive = False
+    for slug in choose(given.chapters, project.masters(), "exercises are"):
+        found = fates(project, slug)
+        print(mutants_table(slug, found), flush=True)
+        alive |= any(fate.fate == "alive" for fate in found)
+    return int(alive)
+
+
 def _grade_command(project: Project, given: argparse.Namespace) -> int:
     if not given.submissions:
         raise UserError("which folder? make grade SUBMISSIONS=folder-of-notebooks")
-    grades = grade(project, Path(given.submissions), given.seconds)
-    output = given.output or project.build / "exercises" / "grades.csv"
-    write_atomically(output, grades_table(grades))
+    slug = ""
+    if given.chapter:
+        (slug,) = choose([given.chapter], project.masters(), "exercises are")
+    grading = Grading(project, slug, Limits(given.seconds, given.memory), given.trust)
+    output = given.output or project.build / "exercises" / "grades"
+    grades = grade(grading, Path(given.submissions), output)
     failed = [one for one in grades if one.error]
     for one in failed:
         print(f"{one.file}: {one.error}", file=sys.stderr)
-    print(f"{len(grades) - len(failed)} of {len(grades)} graded: {output}")
+    print(f"{len(grades) - len(failed)} of {len(grades)} graded: {output / 'grades.csv'}")
+    print(f"What each student reads: {output / 'feedback'}")
     return 1 if failed else 0
 
 

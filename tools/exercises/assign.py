@@ -12,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from tools.exercises import plainly
 from tools.exercises.master import Exercise, Master, answer_role, read_master
 from tools.pair import KERNEL
 from tools.project import Project, write_atomically
@@ -34,9 +35,8 @@ def assign(project: Project, slug: str) -> Path:
     Returns
     -------
     Path
-        ``_build/exercises/<slug>`` with ``solution/<slug>.ipynb``, ``autograder.zip`` and, for the
-        proof, ``tests/<exercise>.py``. The student's notebook goes to ``notebooks/exercises``,
-        where readers and Colab find it.
+        ``_build/exercises/<slug>`` with ``solution/<slug>.ipynb`` and ``autograder.zip``. The
+        student's notebook goes to ``notebooks/exercises``, where readers and Colab find it.
 
     Raises
     ------
@@ -56,8 +56,6 @@ def assign(project: Project, slug: str) -> Path:
         _write_notebook(target / "solution" / f"{slug}.ipynb", solved, every)
         (archive,) = (made / "autograder").glob("*.zip")
         write_atomically(target / "autograder.zip", archive.read_bytes())
-        for name, test in every.items():
-            write_atomically(target / "tests" / f"{name}.py", test)
     return target
 
 
@@ -76,7 +74,11 @@ def otter_master(master: Master) -> nbformat.NotebookNode:
         exercise = master.exercises.get(cell.metadata.get("exercise", ""))
         if exercise and exercise.name not in opened:
             opened.add(exercise.name)
-            opening = f"# BEGIN QUESTION\nname: {exercise.name}\npoints: {exercise.points}"
+            # As in our own grading, passing a test by doing nothing earns nothing.
+            opening = (
+                f"# BEGIN QUESTION\nname: {exercise.name}\npoints: {exercise.points}\n"
+                "all_or_nothing: true"
+            )
             cells += [new_raw_cell(opening), _with_facts(cell, exercise)]
         elif exercise and answer_role(cell) == "solution":
             cells += _answer_and_tests(exercise)
@@ -136,7 +138,12 @@ def _write_notebook(path: Path, notebook: Any, tests: dict[str, str]) -> None:  
 
 def _setup_cell(tests: dict[str, str]) -> NotebookNode:
     """Carry the visible tests inside the notebook: on Colab there is no file beside it."""
-    listed = "".join(f"    {name!r}: {test!r},\n" for name, test in sorted(tests.items()))
+    watched = {
+        name: re.sub(r"^def ", "@plainly\ndef ", test, flags=re.M)
+        for name, test in sorted(tests.items())
+    }
+    listed = "".join(f"    {name!r}: {test!r},\n" for name, test in watched.items())
+    wrapper = Path(plainly.__file__).read_text("utf-8")
     source = (
         "# @title Run this first: it sets up the checks\n"
         "from pathlib import Path\n\n"
@@ -145,10 +152,11 @@ def _setup_cell(tests: dict[str, str]) -> NotebookNode:
         "except ModuleNotFoundError:  # on Colab\n"
         "    %pip install -q otter-grader\n"
         "    import otter\n\n"
+        f"plainly = {wrapper!r}\n"
         f"checks = {{\n{listed}}}\n"
         f"Path({CHECKS_FOLDER!r}).mkdir(exist_ok=True)\n"
         "for name, check in checks.items():\n"
-        f"    Path({CHECKS_FOLDER!r}, name + '.py').write_text(check, 'utf-8')\n"
+        f"    Path({CHECKS_FOLDER!r}, name + '.py').write_text(plainly + check, 'utf-8')\n"
         f"grader = otter.Notebook(tests_dir={CHECKS_FOLDER!r})"
     )
     folded = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["hide-input"]}

@@ -1,51 +1,60 @@
-"""Grade submitted notebooks with the autograders that `tools.exercises.assign` made."""
+"""Grade submitted notebooks: run each in a sandbox, and its master's tests outside of it."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import psutil
-
-from tools.pair import KERNEL
-from tools.project import Project, UserError
-
-SECONDS_TO_GRADE = 300
+from tools.exercises.checking import Answers, Checker, earned
+from tools.exercises.feedback import Grade, grades_table, write_feedback
+from tools.exercises.master import Master, read_master
+from tools.exercises.sandbox import Limits, Sandbox, Stopped
+from tools.project import Project, UserError, write_atomically
 
 
 @dataclass(frozen=True)
-class Grade:
-    """What one submission got: points by exercise, or why it could not be graded."""
+class Grading:
+    """How to grade a folder.
 
-    file: str
-    assignment: str
-    points: dict[str, float] = field(default_factory=dict)
-    possible: float = 0.0
-    error: str = ""
+    Attributes
+    ----------
+    project : whose masters to use.
+    slug : the assignment that every notebook answers; else each is asked.
+    limits : what a notebook may use.
+    trusted : whether to run without bubblewrap, with the rights of whoever calls this.
+    """
+
+    project: Project
+    slug: str = ""
+    limits: Limits = field(default_factory=Limits)
+    trusted: bool = False
 
 
-def grade(project: Project, folder: Path, seconds: int = SECONDS_TO_GRADE) -> list[Grade]:
-    """Grade every notebook of a folder with the autograder of its assignment.
+def grade(grading: Grading, folder: Path, output: Path | None = None) -> list[Grade]:
+    """Grade every notebook of a folder.
 
-    The notebooks are *run*, with the rights of whoever calls this: read what you do not trust, or
-    give ``autograder.zip`` to a service that isolates it (Gradescope takes it as it is).
+    Parameters
+    ----------
+    grading
+        How to grade it.
+    folder
+        Where the notebooks are, at any depth.
+    output
+        Where to write ``grades.csv`` and, in ``feedback``, what each student reads.
+
+    Returns
+    -------
+    list of Grade
+        One for each notebook, by name.
 
     Raises
     ------
     UserError
-        If there is no folder, or no notebook in it.
+        If there is no folder, or no notebook in it, or no bubblewrap.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: make grade SUBMISSIONS=folder-of-notebooks")
@@ -53,104 +62,98 @@ def grade(project: Project, folder: Path, seconds: int = SECONDS_TO_GRADE) -> li
     notebooks = [n for n in notebooks if ".ipynb_checkpoints" not in n.parts]
     if not notebooks:
         raise UserError(f"There is no notebook (.ipynb) in {folder}")
+    Sandbox(grading.limits, grading.trusted).close()  # refuses before any work is done
     grades = []
     for number, path in enumerate(notebooks, start=1):
         name = str(path.relative_to(folder))
         print(f"[{number}/{len(notebooks)}] {name}", flush=True)
-        grades.append(_grade_one(project, path, name, seconds))
+        grades.append(_grade_one(grading, path, name))
+        if output:
+            write_feedback(output / "feedback", grades[-1], _possible(grading, grades[-1]))
+    if output:
+        write_atomically(output / "grades.csv", grades_table(grades))
     return grades
 
 
-def _grade_one(project: Project, path: Path, name: str, seconds: int) -> Grade:
+def _grade_one(grading: Grading, path: Path, name: str) -> Grade:
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except Exception as error:  # nbformat raises what json, its schema and the disk raise
+        cells, named = _read(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Grade(name, "", error=f"not a readable notebook: {error}".splitlines()[0])
-    slug = _assignment_of(notebook, path)
-    archive = project.build / "exercises" / slug / "autograder.zip"
-    if not slug:
-        return Grade(name, "", error="not made from any of our student notebooks")
-    if not archive.exists():
-        return Grade(name, slug, error=f"there is no autograder for {slug}: run `make assign`")
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    notebook.metadata["kernelspec"] = dict(KERNEL)  # the student's may not exist here
-    notebook.metadata["otter"] = {"assignment_name": slug}
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch) / f"{slug}.ipynb"
-        nbformat.write(notebook, copy)
-        trouble = _run_otter(copy, archive, seconds)
-        results = Path(scratch) / "results.json"
-        if trouble or not results.exists():
-            return Grade(name, slug, error=trouble or "otter left no result")
-        return _read_results(name, slug, json.loads(results.read_text("utf-8")))
+    known = grading.project.masters()
+    slug = grading.slug or _assignment_of(grading, cells, named, name)
+    if slug not in known:
+        missing = f"there are no exercises {slug}: there are {', '.join(known)}"
+        return Grade(name, slug, error=missing if slug else "not made from a student notebook")
+    checker = _checker(grading.project, slug)
+    exercises = checker.master.exercises
+    points, checks = {}, {}
+    with Answers(cells, grading.limits, grading.trusted) as answers:
+        try:
+            for each, exercise in exercises.items():
+                checks[each] = checker.check(each, answers.ready())
+                points[each] = earned(exercise.points, checks[each])
+        except Stopped as stopped:
+            return Grade(name, slug, error=f"cell after cell could not run; the last: {stopped}")
+        notes = [f"cell {number}: {said}" for number, said in sorted(answers.troubles.items())]
+    possible = sum(exercise.points for exercise in exercises.values())
+    return Grade(name, slug, points, possible, checks, notes)
 
 
-def _assignment_of(notebook: Any, path: Path) -> str:  # noqa: ANN401
-    """Find out which assignment a notebook answers; nothing if it is none of ours."""
-    named = notebook.metadata.get("otter", {}).get("assignment_name", "")
-    found = re.match(r"\d\d-[a-z0-9-]+", path.stem)
-    if named or not found:
-        return str(named)
-    # Some editors drop metadata; a chapter has the same name as its exercises, but no checks.
-    checks = any("grader.check(" in cell.source for cell in notebook.cells)
-    return found[0] if checks else ""
+def _read(path: Path) -> tuple[dict[int, str], str]:
+    """Read the code of each cell and the assignment that the notebook names, if it does."""
+    notebook = json.loads(path.read_text("utf-8-sig"))
+    cells = {}
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if cell["cell_type"] == "code":
+            source = cell.get("source", "")
+            cells[number] = _as_python(source if isinstance(source, str) else "".join(source))
+    metadata: Any = notebook.get("metadata") or {}
+    return cells, str((metadata.get("otter") or {}).get("assignment_name", ""))
 
 
-def _run_otter(submission: Path, archive: Path, seconds: int) -> str:
-    """Run otter on one notebook in a process of its own; return what went wrong."""
-    command = [sys.executable, "-m", "otter", "run", "--no-logo", "-a", str(archive)]
-    command += ["-o", str(submission.parent), str(submission)]
-    environment = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    process = subprocess.Popen(
-        command,
-        cwd=submission.parent,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def _as_python(source: str) -> str:
+    """Turn the magics of a cell into calls; `tools.exercises.worker` says what these do."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
     try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        # The kernel is a child of otter, and an endless loop in it would outlive otter.
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-        process.kill()
-        process.communicate()
-        return f"stopped after {seconds} s: is there an endless loop?"
-    if process.returncode:
-        last = [line for line in output.splitlines() if line.strip()][-1:]
-        return f"otter failed: {' '.join(last)}"
-    return ""
+        return TransformerManager().transform_cell(source)
+    except SyntaxError:
+        return source
 
 
-def _read_results(name: str, slug: str, results: dict[str, Any]) -> Grade:
-    points, possible = {}, 0.0
-    for test in results["tests"]:
-        if "max_score" in test and "score" in test:
-            points[str(test["name"])] = float(test["score"])
-            possible += float(test["max_score"])
-    error = "" if points else "no exercise could be checked: does the notebook run from the top?"
-    return Grade(name, slug, points, possible, error)
+def _assignment_of(grading: Grading, cells: dict[int, str], named: str, name: str) -> str:
+    """Find out which master a notebook answers; nothing if it is none of ours.
+
+    Learning platforms put names and numbers around a file's name, and some editors drop metadata.
+    A chapter has the same name as its exercises, but defines none of their functions.
+    """
+    known = grading.project.masters()
+    if named in known:
+        return named
+    code = "\n".join(cells.values())
+    answered = {}
+    for slug in known:
+        exercises = _master(grading.project, slug).exercises
+        found = [each for each in exercises if re.search(rf"^def {each}\b", code, flags=re.M)]
+        if found:
+            answered[slug] = len(found)
+    in_name = [slug for slug in answered if slug in name]
+    return next(iter(in_name), max(answered, key=lambda slug: answered[slug], default=named))
 
 
-def grades_table(grades: Sequence[Grade]) -> str:
-    """Write grades as CSV: one row a submission, one column an exercise."""
-    exercises = sorted({name for grade in grades for name in grade.points})
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["submission", "assignment", *exercises, "total", "possible", "error"])
-    for grade in grades:
-        each = [f"{grade.points[name]:g}" if name in grade.points else "" for name in exercises]
-        total = f"{sum(grade.points.values()):g}"
-        row = [grade.file, grade.assignment, *each, total, f"{grade.possible:g}", grade.error]
-        writer.writerow([_harmless(value) for value in row])
-    return out.getvalue()
+@lru_cache
+def _master(project: Project, slug: str) -> Master:
+    return read_master(project.master(slug))
 
 
-def _harmless(value: str) -> str:
-    """Keep a spreadsheet from reading a file's name as a formula."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
+@lru_cache
+def _checker(project: Project, slug: str) -> Checker:
+    return Checker(_master(project, slug))
+
+
+def _possible(grading: Grading, one: Grade) -> dict[str, float]:
+    if not one.checks:
+        return {}
+    exercises = _master(grading.project, one.assignment).exercises
+    return {name: exercise.points for name, exercise in exercises.items()}

@@ -5,10 +5,13 @@ metadata ``exercise``, ``points``, ``difficulty`` and ``minutes`` opens an exerc
 are tagged
 
 - ``solution``: the answer; what stands between ``# BEGIN SOLUTION`` and ``# END SOLUTION`` is cut
-  from the student's stub;
+  from the student's stub. Its metadata ``equivalent`` lists the mutants that give the same (see
+  `tools.exercises.mutants`);
 - ``test`` or ``hidden-test``: one function whose parameters are names from the notebook;
 - ``wrong-answer``, with the metadata ``message``: an answer that many give, and a part of what the
-  tests tell whoever gives it.
+  tests tell whoever gives it;
+- ``inputs``: for each function with equivalent mutants, ``draw_<name>(rng)``, which returns a tuple
+  of arguments.
 
 Untagged cells are kept where they are.
 """
@@ -26,7 +29,7 @@ from nbformat import NotebookNode
 from tools.project import UserError
 
 DIFFICULTIES = {"easy": "●○○", "medium": "●●○", "hard": "●●●"}
-ANSWER_TAGS = ("solution", "test", "hidden-test", "wrong-answer")
+ANSWER_TAGS = ("solution", "test", "hidden-test", "wrong-answer", "inputs")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Exercise:
     hidden_tests: list[str] = field(default_factory=list)
     wrong_answers: list[WrongAnswer] = field(default_factory=list)
     hints: int = 0
+    equivalent: list[str] = field(default_factory=list)
+    draws: str = ""
 
     @property
     def facts(self) -> str:
@@ -145,10 +150,13 @@ def _collect(cell: NotebookNode, exercise: Exercise, where: str) -> None:
         if exercise.solution:
             raise UserError(f"{where}: exercise {exercise.name!r} has two solutions")
         exercise.solution = cell.source
+        exercise.equivalent = list(cell.metadata.get("equivalent", []))
     elif role == "test":
         exercise.tests.append(cell.source)
     elif role == "hidden-test":
         exercise.hidden_tests.append(cell.source)
+    elif role == "inputs":
+        exercise.draws = cell.source
     elif role == "wrong-answer":
         if not cell.metadata.get("message"):
             raise UserError(f"{where}: a wrong answer needs the metadata 'message'")

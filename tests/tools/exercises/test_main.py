@@ -1,5 +1,10 @@
 """The command line of the exercises."""
 
+import json
+
+import pytest
+
+from tests.tools.exercises.submissions import small
 from tools.exercises.__main__ import main
 
 
@@ -18,3 +23,20 @@ def test_unknown_chapter_is_named(built, monkeypatch, capsys):
 def test_grade_without_a_folder_says_how(capsys):
     assert main(["grade"]) == 2
     assert "make grade SUBMISSIONS=" in capsys.readouterr().err
+
+
+def test_help_says_that_notebooks_are_run_and_how(capsys):
+    with pytest.raises(SystemExit):
+        main(["grade", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for part in ("runs what students wrote", "bubblewrap", "--trust", "public", "--seconds"):
+        assert part in said
+
+
+def test_grade_from_the_command_line(built, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tools.exercises.__main__.Project", lambda: built)
+    (tmp_path / "one.ipynb").write_text(json.dumps(small(built)))
+    output = tmp_path / "out"
+    assert main(["grade", str(tmp_path), "--chapter", "99", "--output", str(output)]) == 0
+    assert "1 of 1 graded" in capsys.readouterr().out
+    assert (output / "grades.csv").exists() and (output / "feedback" / "one.html").exists()
