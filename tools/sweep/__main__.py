@@ -55,8 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
     status = 0
     try:
         for path in find_sweeps(options.which):
-            if options.state:
-                print(f"{path.stem}: {state(read_content(RESULTS / f'{path.stem}.json'))}")
+            target = RESULTS / f"{path.stem}.json"
+            if (options.state or options.sample) and not target.exists():
+                print(f"{path.stem}: not recorded yet")
+            elif options.state:
+                print(f"{path.stem}: {state(read_content(target))}")
             elif options.sample:
                 again = sample(path, choice=options.choice)
                 stamp_anew(again)
