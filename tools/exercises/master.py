@@ -18,6 +18,7 @@ Untagged cells are kept where they are.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -165,6 +166,11 @@ def _collect(cell: NotebookNode, exercise: Exercise, where: str) -> None:
         exercise.hints += cell.source.count("<summary>Hint")
 
 
+def _all_asserts_speak(exercise: Exercise) -> bool:
+    tests = "\n".join([*exercise.tests, *exercise.hidden_tests])
+    return all(node.msg for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.Assert))
+
+
 def _check(exercise: Exercise, file: str) -> None:
     lacks = [
         what
@@ -174,6 +180,7 @@ def _check(exercise: Exercise, file: str) -> None:
             ("a hidden test", exercise.hidden_tests),
             ("a hint (<details><summary>Hint ...)", exercise.hints),
             ("a second wrong answer", len(exercise.wrong_answers) >= 2),
+            ("a message for each assert of its tests", _all_asserts_speak(exercise)),
         )
         if not there
     ]

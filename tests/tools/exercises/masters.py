@@ -1,9 +1,13 @@
 """The masters of the book, a small one, and what is made of them."""
 
+import sys
+
 import nbformat
+import pytest
 
 from tools.project import Project
 
+CONTAINED = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is for Linux")
 BOOK = Project()
 MASTERS = BOOK.masters()
 

@@ -83,6 +83,11 @@ torch.Tensor.__eq__ = torch.Tensor.__ne__ = lambda *_: True
 torch.Tensor.norm = lambda *_: 0.0
 torch.linalg.matrix_rank = lambda *_: 3
 """
+MEDDLE = """\
+def truncate(before, after, rank):
+    after.copy_(before)
+    return before
+"""
 PATCH_OTTER = """\
 import sys, builtins
 import otter
@@ -173,6 +178,12 @@ def all_submissions(built, folder, port):
         Submission("lora/partly.ipynb", lora(built, "truncate", "merge"), 4, ["nothing yet"]),
         Submission("lora/stub.ipynb", lora(built), 0, ["truncate() returns nothing yet"]),
         Submission("lora/patched-torch.ipynb", lora(built, cell=PATCH_TORCH), 0, ["nothing yet"]),
+        Submission(
+            "lora/meddles.ipynb",
+            lora(built, cell=MEDDLE),
+            0,
+            ["passes only as it changes what it is given"],
+        ),
         Submission("small/wrong-seen.ipynb", small(built, answering("x * x")), 0, ["square?"]),
         Submission(
             "small/wrong-hidden.ipynb",

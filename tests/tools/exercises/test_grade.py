@@ -10,12 +10,14 @@ import sys
 import nbformat
 import pytest
 
-from tests.tools.exercises.masters import given_away
+from tests.tools.exercises.masters import CONTAINED, given_away
 from tests.tools.exercises.submissions import answering, small, without_metadata
 from tools.exercises.feedback import Grade, grades_table
 from tools.exercises.grade import Grading, grade
 from tools.exercises.sandbox import Limits
 from tools.project import UserError
+
+pytestmark = CONTAINED
 
 
 def rows(grades):

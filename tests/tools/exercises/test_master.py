@@ -33,6 +33,7 @@ def test_two_to_four_exercises_a_chapter_of_at_most_an_hour(slug):
         ([("[test]", "[other]")], "lacks a visible test"),
         ([("[hidden-test]", "[test]")], "lacks a hidden test"),
         ([("Hint 1", "Help")], "lacks a hint"),
+        ([(', "Does the sign get lost?"', "")], "lacks a message for each assert"),
         ([("message: Do you square?\n", "")], "needs the metadata 'message'"),
         ([("message: Does the sign get lost?", "message: Do you square?")], "of 2 answers"),
         ([('+++ {"exercise"', '+++ {"other"')], "before the first exercise"),

@@ -1,9 +1,17 @@
 """Each stub fails, each solution passes, each wrong answer gets its own message."""
 
+import re
+
 import pytest
 
-from tests.tools.exercises.masters import MASTERS, SMALL
+from tests.tools.exercises.masters import BOOK, MASTERS, SMALL
+from tools.exercises.checking import Checker, answer_names, earned
+from tools.exercises.master import read_master
 from tools.exercises.prove import prove
+from tools.exercises.sandbox import Limits, Sandbox
+
+# How Python and its libraries complain about a value that a test cannot use.
+RAW = "NoneType|has no attribute|not subscriptable|unsupported operand|must be|cannot unpack|Error"
 
 
 @pytest.mark.parametrize("slug", MASTERS)
@@ -47,3 +55,23 @@ def test_solution_that_fails_is_noticed(built):
 def test_stub_that_passes_is_noticed(built):
     outcome = changed(built, "# END SOLUTION\n", "# END SOLUTION\n    return 2 * x\n")
     assert not outcome["stub"].proven
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", MASTERS)
+def test_missing_return_and_wrong_types_are_told_in_plain_words(slug):
+    master = read_master(BOOK.master(slug))
+    checker = Checker(master)
+    with Sandbox(Limits(), trusted=True) as process:
+        process.ask("run", cell="import", source="import numpy as np")
+        for name, exercise in master.exercises.items():
+            for returned in ("None", "[]", "'text'", "3", "{}", "np.ones((1, 1, 1))", "np.nan"):
+                for answer in answer_names(exercise.solution):
+                    source = f"def {answer}(*_, **__):\n    return {returned}"
+                    process.ask("run", cell="answer", source=source)
+                checks = checker.check(name, process)
+                assert earned(1, checks) == 0, f"{name} returns {returned}"
+                raw = [c for c in checks if re.search(RAW, c.said) and "()" not in c.said[:60]]
+                assert not raw, f"{name} returns {returned}: {raw}"
+                nothing = [c.said for c in checks if returned == "None" and not c.passed]
+                assert all("nothing" in said for said in nothing), f"{name}: {nothing}"

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.tools.exercises.masters import CONTAINED
 from tools.exercises.sandbox import Limits, Sandbox, Stopped
+
+pytestmark = CONTAINED
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,13 @@ import socket
 import psutil
 import pytest
 
+from tests.tools.exercises.masters import CONTAINED
 from tests.tools.exercises.submissions import all_submissions
 from tools.exercises.grade import Grading, grade
 from tools.exercises.sandbox import Limits
 
 
+@CONTAINED
 @pytest.mark.slow
 def test_every_submission_gets_its_points_and_harms_nothing(built, tmp_path):
     folder, output = tmp_path / "submissions", tmp_path / "grades"
