@@ -215,14 +215,15 @@ def _contained(python: list[str], own: Path) -> list[str]:
     options += ["--new-session", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
     for path in SYSTEM:
         options += ["--ro-bind-try", path, path]
-    root = str(Project().root)
-    options += ["--tmpfs", root]  # it may lie in one of these
-    for path in dict.fromkeys((sys.base_prefix, sys.prefix)):
-        options += ["--ro-bind", path, path]
     options += ["--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu"]
     options += ["--proc", "/proc", "--dev", "/dev"]
     for path, size in (("/dev/shm", 2**26), ("/tmp", 2**28), (HOME, 2**28)):
         options += ["--size", str(size), "--tmpfs", path]
+    # The project may lie in one of these, /tmp for instance, and Python in the project.
+    root = str(Project().root)
+    options += ["--tmpfs", root]
+    for path in dict.fromkeys((sys.base_prefix, sys.prefix)):
+        options += ["--ro-bind", path, path]
     options += ["--ro-bind", str(own), "/worker.py"]
     for path in (root, "/dev", "/"):
         options += ["--remount-ro", path]
