@@ -17,9 +17,9 @@ LIVE = [
     ("08-lora-maths", r"Full fine-tuning: ([\d.]+)%", {"method": "full"}),
     ("09-what-layers-learn", r"Probe of layer 0: ([\d.]+)%", LAYER_0),
     ("09-what-layers-learn", r"Probe of the best layer, \d+: ([\d.]+)%", BEST_LAYER),
-    ("10-full-fine-tuning", r"Bag of words: ([\d.]+)%", {"method": "tfidf", "labels": 1000}),
-    ("10-full-fine-tuning", r"Frozen encoder: ([\d.]+)%", {"method": "frozen", "labels": 1000}),
-    ("10-full-fine-tuning", r"Full fine-tuning: ([\d.]+)%", {"method": "full", "labels": 1000}),
+    ("10-full-fine-tuning", r"bag of words +([\d.]+)%", {"method": "tfidf", "labels": 1000}),
+    ("10-full-fine-tuning", r"frozen encoder +([\d.]+)%", {"method": "frozen", "labels": 1000}),
+    ("10-full-fine-tuning", r"fine-tuned +([\d.]+)%", {"method": "full", "labels": 1000}),
     ("14-multilingual-transfer", r"English commands: ([\d.]+)%", INTENTS | {"language": "en"}),
     ("14-multilingual-transfer", r"Hindi commands: ([\d.]+)%", INTENTS | {"language": "hi"}),
 ]
