@@ -122,10 +122,9 @@ def _name_line_ends(ax: Axes, right: float, tips: Sequence[tuple[float, str, str
     placed: list[float] = []
     for y, _, _ in wanted:
         placed.append(max(y, placed[-1] + gap) if placed else y)
-    bottom = ax.get_window_extent().y0
-    overflow = (placed[-1] if placed else 0) - (bottom + height)
-    if overflow > 0:  # push the stack down from the top
-        limit = bottom + height
+    # Half a line below the edge: a name that stands out there meets the title.
+    limit = ax.get_window_extent().y0 + height - gap / 2
+    if placed and placed[-1] > limit:  # push the stack down from the top
         for i in reversed(range(len(placed))):
             placed[i] = min(placed[i], limit)
             limit = placed[i] - gap
