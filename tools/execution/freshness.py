@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -62,6 +64,11 @@ def why_stale(project: Project, slug: str, profile: str) -> str | None:
         return "the machinery changed"
     if record["cells"] != code_digest(nbformat.read(project.notebook(slug), as_version=4)):
         return "its code changed"
+    return what_changed(project, record)
+
+
+def what_changed(project: Project, record: Mapping[str, Any]) -> str | None:
+    """Tell what of all that a recorded run rests on is not as it was then; nothing if all is."""
     if record["python"] != platform.python_version():
         return f"Python {record['python']} became {platform.python_version()}"
     for name, version in record["versions"].items():

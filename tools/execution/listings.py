@@ -26,7 +26,7 @@ from typing import Any
 
 from tools.execution import watcher
 from tools.execution.execute import LIMIT_BYTES, default_jobs
-from tools.execution.freshness import arithmetic_here, installed_version
+from tools.execution.freshness import what_changed
 from tools.execution.idleness import Stopwatch
 from tools.execution.miniature import build_hub
 from tools.execution.run_chapter import installed_versions, kernel_environment
@@ -50,20 +50,7 @@ def record_file(project: Project, name: str, profile: str) -> Path:
 def why_stale(project: Project, name: str, profile: str) -> str | None:
     """Tell why a listing must run again; nothing if its last good run still holds."""
     record = read_json(record_file(project, name, profile))
-    if record is None:
-        return "never run"
-    if record["python"] != platform.python_version():
-        return f"Python {record['python']} became {platform.python_version()}"
-    for package, version in record["versions"].items():
-        if installed_version(package) != version:
-            return f"{package} {version} became {installed_version(package) or 'absent'}"
-    for what, known in record["arithmetic"].items():
-        if what != "instructions" and known != arithmetic_here()[what]:
-            return f"{what} {known} became {arithmetic_here()[what]}"
-    for file, known in record["files"].items():
-        if watcher.digest(project.root / file) != known:
-            return f"{file} changed"
-    return None
+    return "never run" if record is None else what_changed(project, record)
 
 
 def printed_score(printed: str) -> float:
