@@ -84,6 +84,10 @@ def test_no_text_is_embedded_twice(encoder, monkeypatch):
     classifier = fit_frozen(encoder, WordTokenizer(), train, validation)
     classifier.accuracy(reviews(45))
     assert asked == reviews(45)["text"][:]
+    shared = {}
+    for count in (30, 40):
+        fit_frozen(encoder, WordTokenizer(), reviews(count), validation, vectors=shared)
+    assert asked[45:] == reviews(40)["text"][:] == list(shared)
     twice = classifier.featurize(["a fine film", "a dull film", "a fine film"])
     alone = embed(encoder, WordTokenizer(), ["a fine film"], progress=False)
     # Padding changes the order of summation, so float32 agrees to its rounding only.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,7 @@ def fit_frozen(
     *,
     inverse_penalties: Sequence[float] = INVERSE_PENALTIES,
     max_length: int = 256,
+    vectors: MutableMapping[str, NDArray[np.float32]] | None = None,
 ) -> LinearTextClassifier:
     """Fit logistic regression on the mean token vector of a frozen encoder.
 
@@ -107,14 +108,16 @@ def fit_frozen(
         Candidates for scikit-learn's ``C``; the one with the best validation accuracy is kept.
     max_length : int
         Longer texts are cut to this many tokens.
+    vectors : mapping of str to array of shape (d,), optional
+        Texts that this encoder has embedded already, with this ``max_length``; new ones are added.
+        Give the same mapping to several fits, and no text is embedded twice.
 
     Returns
     -------
     LinearTextClassifier
         The feature-extraction baseline.
     """
-
-    known: dict[str, NDArray[np.float32]] = {}  # no text is embedded twice
+    known = {} if vectors is None else vectors
 
     def featurize(texts: Sequence[str]) -> NDArray[np.float32]:
         new = [text for text in dict.fromkeys(texts) if text not in known]

@@ -143,18 +143,20 @@ def paired(tmp_path) -> Recorded:
 
 def test_methods_are_compared_text_by_text(paired):
     where = {"method": "full", "labels": 100}
-    interval = paired.difference("accuracy", where, {"method": "frozen"})
+    interval = paired.measurement("accuracy", where, minus={"method": "frozen"}).interval
     assert interval.mean == 0.25 and interval.n == 3
     assert interval.low < 0 < interval.high, "one text in four is little evidence"
     seeds, bits, _ = paired.right("accuracy", where)
     assert seeds == [0, 1, 2] and bits.tolist() == [[True, True, False, False]] * 3
 
 
-def test_scores_on_other_texts_are_not_paired(paired):
-    with pytest.raises(ResultsError, match="tested on other texts"):
-        paired.difference("accuracy", {"method": "full", "labels": 100}, {"labels": 2000})
+def test_scores_on_other_texts_are_paired_by_seed_only(paired):
+    where = {"method": "full", "labels": 100}
+    for minus in ({"labels": 2000}, {"method": "mean"}):
+        assert paired.measurement("accuracy", where, minus=minus).covers == "3 seeds"
+    assert paired.measurement("accuracy", where).covers == "3 seeds and 4 texts"
     with pytest.raises(ResultsError, match="is not recorded for 'accuracy'"):
-        paired.difference("accuracy", {"method": "full", "labels": 100}, {"method": "mean"})
+        paired.right("accuracy", {"method": "mean", "labels": 100})
 
 
 # The recorded sweeps of the book ---------------------------------------------------------------

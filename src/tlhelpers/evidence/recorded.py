@@ -312,43 +312,6 @@ class Recorded:
             raise ResultsError(f"{self.name}: these points were tested on different texts.")
         return list(rows[SEED]), np.stack([one.bits for one in kept]), kept[0].texts
 
-    def difference(
-        self, value: str, where: Mapping[str, object], minus: Mapping[str, object]
-    ) -> Interval:
-        """Compare two settings in pairs, seed by seed and text by text.
-
-        Parameters
-        ----------
-        value : str
-            A value that is a share of test texts.
-        where : mapping
-            Parameters that leave one point a seed.
-        minus : mapping
-            Parameters to change in ``where`` for the points to subtract.
-
-        Returns
-        -------
-        Interval
-            Mean difference, with an interval that covers seeds and test texts.
-
-        Raises
-        ------
-        ResultsError
-            If the two share no seed, or were tested on different texts.
-        """
-        seeds, one, texts = self.right(value, where)
-        others, other, other_texts = self.right(value, {**where, **minus})
-        if texts != other_texts:
-            raise ResultsError(f"{self.name}: {dict(minus)} was tested on other texts.")
-        both = sorted(set(seeds) & set(others))
-        if not both:
-            raise ResultsError(f"{self.name}: no seed was measured in both settings.")
-        first, second = (
-            bits[[which.index(seed) for seed in both]].astype(float)
-            for which, bits in ((seeds, one), (others, other))
-        )
-        return paired_interval(first - second)
-
     def measurement(
         self,
         value: str,

@@ -120,8 +120,8 @@ def test_which_texts_were_right_is_stored_and_read_back(path, tmp_path):
     assert first["values"] == {"accuracy": 0.5, "y": 1.0}
     assert first["right"]["accuracy"]["bits"] == "c0", "1100, filled up to a byte"
     assert content["test_sets"] == {first["right"]["accuracy"]["texts"]: 4}
-    difference = recorded("07-doubling", tmp_path).difference("accuracy", {"x": 2}, {"x": 1})
-    assert difference.mean == 0.25
+    sweep = recorded("07-doubling", tmp_path)
+    assert sweep.measurement("accuracy", {"x": 2}, minus={"x": 1}).interval.mean == 0.25
 
 
 def test_a_sweep_holds_until_what_it_was_measured_with_changes(path, tmp_path):
