@@ -78,7 +78,7 @@ def resolve(profile: str | Profile = "auto") -> Profile:
     if isinstance(profile, Profile):
         return profile
     if profile in PROFILE_NAMES:
-        return Profile(profile, "asked for by name")
+        return Profile(profile, "given as a parameter of the run")
     if profile != "auto":
         raise ValueError(f"profile is {profile!r}; it must be 'auto', 'tiny' or 'full'")
     wanted = os.environ.get("TL_PROFILE", "")

@@ -19,9 +19,11 @@ from tools.contract.page import Page, read_page
 from tools.contract.prose import count_words
 from tools.contract.prose_numbers import unused_phrases
 from tools.contract.rules import problems
+from tools.contract.teaching import teaching_share
 from tools.project import Project, UserError
 
-HEADS = ("chapter", "words", "cells", "median", "p90", "most", "define", "figures", "explore")
+HEADS = ("chapter", "words", "cells", "median", "p90", "most", "define", "teach")
+SHOWN_HEADS = ("figures", "explore")
 CLAIM_HEADS = ("claims", "expect", "unused")
 
 
@@ -31,14 +33,15 @@ def statistics_row(page: Page) -> list[str]:
     names = [name for name, _ in chapter.calls]
     entries = page.ledger.of_chapter(chapter.number)
     cells = [count.cells, f"{count.median:g}", f"{count.p90:.1f}", count.most]
-    cells += [f"{count.defining:.0%}", count_figures(chapter), names.count("tl.explore")]
+    cells += [f"{count.defining:.0%}", f"{teaching_share(chapter):.0%}"]
+    cells += [count_figures(chapter), names.count("tl.explore")]
     cells += [len(entries), names.count("tl.expect"), len(unused_phrases(chapter, entries))]
     return [chapter.slug, str(count_words(chapter)), *(str(cell) for cell in cells)]
 
 
 def statistics_table(rows: Sequence[Sequence[str]]) -> str:
     """Align the rows under their heads."""
-    table = [(*HEADS, *CLAIM_HEADS), *rows]
+    table = [(*HEADS, *SHOWN_HEADS, *CLAIM_HEADS), *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
     for row in table:

@@ -20,8 +20,11 @@ LIBRARIES = {
     *("torch", "transformers", "datasets", "peft", "tokenizers", "sklearn", "gensim"),
 }
 VERBS = ("load", "data", "fit", "evaluate", "predict", "embed")
-# What these give belongs to one of the libraries: a model, a tokenizer, a data set.
-MAKERS = re.compile(r"\b(load|fit|data)(_\w+)?$|from_pretrained$|^(get_peft_model|pipeline)$")
+# What these give is a model or a tokenizer. Texts are none: a table of them is plumbing.
+MAKERS = re.compile(
+    r"^tl\.(load|meta_model|fit\w*|lora\.adapt)$|\.from_(pretrained|config)$"
+    r"|^(get_peft_model|pipeline)$"
+)
 TRAINS = re.compile(r"^tl\.(fit|fit_frozen|embed)$|^tl\.probing\.|\bget_peft_model$")
 
 
@@ -68,9 +71,8 @@ def teaches(cell: CodeCell, chapter: Chapter) -> bool:
     names = {node.id for node in ast.walk(cell.tree) if isinstance(node, ast.Name)}
     before = chapter.code[: chapter.code.index(cell)]
     known = {name for other in before for name in (*_imported(other.tree), *_made(other.tree))}
-    return bool(
-        any(_is_verb(name) for name, _ in cell.calls) or names & known or [*_imported(cell.tree)]
-    )
+    known |= {*_imported(cell.tree)}  # an import that the cell does not use teaches nothing
+    return bool(any(_is_verb(name) for name, _ in cell.calls) or names & known)
 
 
 def _is_verb(name: str) -> bool:
@@ -92,7 +94,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def _made(tree: ast.AST) -> Iterator[str]:
-    """Name the models, tokenizers and data sets that a cell makes."""
+    """Name the models and tokenizers that a cell makes."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Assign)

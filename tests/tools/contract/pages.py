@@ -56,6 +56,7 @@ run = tl.start(profile, seed=0)
 ```{{code-cell}} ipython3
 import torch
 
+torch.zeros(8, 4096)
 print(8 * (4096 + 4096))
 ```
 

@@ -9,6 +9,7 @@ import pytest
 from tests.tools.contract.pages import FILLER, GOOD, SLUG, write_page
 from tlhelpers.evidence.ledger import load_ledger
 from tools.contract.page import read_page
+from tools.contract.prose import count_words
 from tools.contract.rules import problems
 from tools.project import Project
 
@@ -78,6 +79,26 @@ def test_a_bad_page_is_told_what_to_do(project, change, message):
     found = broken(project, change)
     assert any(message in problem for problem in found), found
     assert all(re.search(r"\. [A-Z]", problem) for problem in found), "each says what to do"
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ("A plain sentence - of six words.", 6),
+        ("A well-known rate of 1,000.5 is five words' worth.", 9),
+        ("The formula $a + b$, and", 4),
+        ("Call `tl.load(name, task)` now.", 4),
+        ("| one | two |\n|---|---|\n| three | four |", 4),
+        ("<details><summary>Two words</summary>\n\nThree more words.\n\n</details>", 5),
+        ("```python\nprint('not prose')\n```", 0),
+    ],
+)
+def test_words_are_counted_as_a_reader_sees_them(project, added, words):
+    before = count_words(write_page(project, GOOD).chapter)
+    page = write_page(project, GOOD.replace("## Three", f"{added}\n\n## Three"))
+    assert count_words(page.chapter) - before == words
+    page = write_page(project, f"{GOOD}\n{added}\n")  # among the references
+    assert count_words(page.chapter) == before
 
 
 def test_three_results_in_a_row_want_a_word(project):

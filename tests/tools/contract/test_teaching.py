@@ -63,6 +63,39 @@ def test_the_share_counts_what_is_visible(project):
     assert teaching_share(write_page(project, shown).chapter) == 0.6
 
 
+@pytest.mark.parametrize(
+    ("cell", "share"),
+    [
+        ("encoder, tokenizer = tl.load('encoder')\nprint(tokenizer('a'))", 0.8),
+        ("adapted = tl.lora.adapt(encoder)", 0.6),  # what makes a model may still be plumbing
+        ("reviews = tl.data('sentiment')", 0.8),
+        ("import torch\nprint(1)", 0.6),  # imported, and not used
+        ("from transformers import AutoTokenizer", 0.6),
+        ("from transformers import AutoTokenizer\nAutoTokenizer.from_pretrained('a')", 0.8),
+    ],
+)
+def test_a_cell_teaches_that_uses_a_library_or_a_verb(project, cell, share):
+    page = write_page(project, GOOD.replace("## Three", f"{VISIBLE}{cell}\n```\n\nSo.\n\n## Three"))
+    assert teaching_share(page.chapter) == share
+
+
+@pytest.mark.parametrize(
+    ("made", "share"),
+    [
+        ("encoder, tokenizer = tl.load('encoder')", 5 / 6),
+        ("encoder = tl.lora.adapt(small)", 4 / 6),
+        ("encoder = tl.fit(small, train)", 5 / 6),
+        # A table of texts is no model, whatever the page does with it.
+        ("encoder = tl.data('sentiment')", 4 / 6),
+        ("encoder = torch.load('sentiment')", 4 / 6),
+    ],
+)
+def test_a_cell_teaches_that_uses_a_model_of_the_page(project, made, share):
+    cells = "".join(f"{VISIBLE}{cell}\n```\n\nSo.\n\n" for cell in (made, "print(encoder)"))
+    page = write_page(project, GOOD.replace("## Three", f"{cells}## Three"))
+    assert teaching_share(page.chapter) == share
+
+
 def with_listing(project, listing):
     """A page that trains, with this listing in it, as the pairing leaves it."""
     path = project.listing("08-loop")
@@ -79,6 +112,15 @@ def with_listing(project, listing):
 
 def test_a_page_that_trains_and_shows_its_listing_passes(project):
     assert problems(with_listing(project, LISTING)) == []
+
+
+def test_the_lines_of_a_listing_are_those_of_its_code(project):
+    code = LISTING.splitlines()
+    own_data = [f"# line {n} of what to write for own data" for n in range(20)]
+    full = [*code, *(f"a{n} = {n}" for n in range(30 - 4)), "", *own_data]
+    assert problems(with_listing(project, "\n".join(full) + "\n")) == []
+    over = "\n".join([*full, "a = 1  # and a comment"]) + "\n"
+    assert any("has 31 lines of code" in p for p in problems(with_listing(project, over)))
 
 
 @pytest.mark.parametrize(
