@@ -19,6 +19,14 @@ def test_every_choice_says_why():
         assert len(reason) > 10
 
 
+@pytest.mark.parametrize(("threads", "said"), [(1, "1 thread"), (2, "2 threads")])
+def test_the_processor_is_named_with_its_threads(monkeypatch, threads, said):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert device.choose_device().reason == f"no GPU found: the processor, {said}"
+
+
 def test_a_gpu_is_taken_if_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)

@@ -64,9 +64,9 @@ def choose_device(requested: str = "auto") -> Choice[torch.device]:
         return Choice(torch.device("cuda", index), f"auto-detected: CUDA GPU {name}")
     if torch.backends.mps.is_available():
         return Choice(torch.device("mps"), "auto-detected: Apple GPU (Metal)")
-    return Choice(
-        torch.device("cpu"), f"no GPU found: the processor, {torch.get_num_threads()} threads"
-    )
+    threads = torch.get_num_threads()
+    plural = "" if threads == 1 else "s"
+    return Choice(torch.device("cpu"), f"no GPU found: the processor, {threads} thread{plural}")
 
 
 def choose_precision(

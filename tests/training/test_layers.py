@@ -1,7 +1,18 @@
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AlbertConfig, AlbertForSequenceClassification, Trainer, TrainingArguments
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForMaskedLM,
+    DebertaV2ForSequenceClassification,
+    DebertaV2Model,
+    MPNetConfig,
+    MPNetForSequenceClassification,
+    Trainer,
+    TrainingArguments,
+)
 
 from tests.tiny_models import tiny_causal_model, tiny_classifier, tiny_masked_model, tiny_seq2seq
 from tlhelpers.training.layers import (
@@ -46,6 +57,38 @@ def test_shared_layers_are_one_group():
         )
     )  # fmt: skip
     assert list(layer_groups(model)) == ["embeddings", "layer 0", "head"]
+
+
+# As published: the relative positions have a norm, the larger ones a convolution beside the layers.
+DEBERTA = DebertaV2Config(
+    vocab_size=30, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+    intermediate_size=16, max_position_embeddings=32, relative_attention=True,
+    position_buckets=4, norm_rel_ebd="layer_norm", share_att_key=True,
+    pos_att_type=["p2c", "c2p"], conv_kernel_size=3, conv_act="gelu",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind", [DebertaV2ForSequenceClassification, DebertaV2ForMaskedLM, DebertaV2Model]
+)
+def test_relative_positions_named_behind_the_layers_are_no_head(kind):
+    groups = layer_groups(kind(DEBERTA))
+    inner = {"rel_embeddings.weight", "LayerNorm.weight", "LayerNorm.bias", "conv.conv.weight"}
+    found = {name.partition("encoder.")[2] for name in groups["embeddings"]}
+    assert inner <= found
+    assert not any("encoder" in name for name in groups.get("head", []))
+    assert ("head" in groups) == (kind is not DebertaV2Model)
+    assert "encoder.layer.1.output.dense.weight" in " ".join(groups["layer 1"])
+
+
+def test_the_relative_positions_of_mpnet_are_no_head():
+    config = MPNetConfig(
+        vocab_size=30, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=32,
+    )  # fmt: skip
+    groups = layer_groups(MPNetForSequenceClassification(config))
+    assert "mpnet.encoder.relative_attention_bias.weight" in groups["embeddings"]
+    assert all(name.startswith("classifier.") for name in groups["head"])
 
 
 # peft 0.21 asks transformers 5.23 by the old name; nothing that we could write otherwise.

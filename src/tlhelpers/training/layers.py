@@ -18,8 +18,9 @@ def layer_groups(model: nn.Module) -> dict[str, list[str]]:
     -------
     dict
         ``"embeddings"``, ``"layer 0"``, ``"layer 1"``, ..., ``"head"``, each with its parameters'
-        names. What stands before the layers counts as embeddings; what stands behind them (final
-        norm, pooler, classifier) as head. A decoder's layers follow its encoder's.
+        names. What stands before the layers counts as embeddings, relative positions too; what
+        stands behind them (final norm, pooler, classifier) as head. A decoder's layers follow its
+        encoder's.
     """
     stacks = _stacks(model)
     groups: dict[str, list[str]] = {"embeddings": []}
@@ -34,11 +35,13 @@ def layer_groups(model: nn.Module) -> dict[str, list[str]]:
         layer = next((layer for prefix, layer in layer_of.items() if name.startswith(prefix)), None)
         seen_layer = seen_layer or layer is not None
         groups[layer or ("head" if seen_layer or not stacks else "embeddings")].append(name)
-    # A T5 or BART names its decoder's embeddings and norms after the encoder's layers: only what
-    # stands outside both stacks, in the model's own head, is a head there.
-    if len(stacks) > 1:
-        parents = tuple(stack.rpartition(".")[0] + "." for stack, _ in stacks)
-        inner = [name for name in groups["head"] if name.startswith(parents)]
+    # A T5 or BART names its decoder's embeddings and norms after the encoder's layers, a DeBERTa or
+    # MPNet the table of its relative positions (and its norm): only what stands outside the stacks,
+    # in the model's own head, is a head there.
+    parents = tuple(stack.rpartition(".")[0] + "." for stack, _ in stacks)
+    inner = [name for name in groups["head"] if name.startswith(parents)]
+    modules = [model.get_submodule(name.rpartition(".")[0]) for name in inner]
+    if len(stacks) > 1 or any(isinstance(module, nn.Embedding) for module in modules):
         groups["head"] = [name for name in groups["head"] if name not in inner]
         groups["embeddings"] += inner
     return {name: members for name, members in groups.items() if members}
