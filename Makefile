@@ -4,6 +4,7 @@
 N ?=
 CHAPTER ?=
 SAMPLE ?=
+SEED ?=
 PROFILE ?= tiny
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -108,11 +109,11 @@ results: SWEEPS = --sweeps
 results: $(READY) assets  ## Record what sweeps lack: make results [CHAPTER=10]; SAMPLE=1 sees whether points repeat.
 	@$(PY) -m tools.sweep $(CHAPTER) $(if $(SAMPLE),--sample)
 
-assign: $(READY)  ## Make student notebooks, solutions and autograders: make assign [N=10]
-	@$(PY) -m tools.exercises assign $(N)
+assign: $(READY)  ## Make student notebooks, solutions and autograders: make assign [N=10]; SEED=7 draws a variant.
+	@$(PY) -m tools.exercises assign $(N) $(if $(SEED),--seed $(SEED))
 
-grade: $(READY)  ## Run and grade submitted notebooks, contained: make grade SUBMISSIONS=folder [N=10] [SECONDS=120] [MEMORY=4] [OUTPUT=folder] [TRUST=1]
-	@$(PY) -m tools.exercises grade "$(SUBMISSIONS)" $(if $(N),--chapter $(N)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(TRUST),--trust)
+grade: $(READY)  ## Run and grade submitted notebooks, contained: make grade SUBMISSIONS=folder [N=10] [SECONDS=120] [MEMORY=4] [OUTPUT=folder] [SEED=7] [TRUST=1]
+	@$(PY) -m tools.exercises grade "$(SUBMISSIONS)" $(if $(N),--chapter $(N)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(SEED),--seed $(SEED)) $(if $(TRUST),--trust)
 
 lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
 	@$(PYTHON) -m tools.lock

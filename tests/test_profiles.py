@@ -53,7 +53,8 @@ def test_a_started_profile_stays_in_force(capsys):
 def test_a_start_prints_each_decision_with_its_reason(capsys):
     run = tl.start("tiny", seed=3)
     printed = capsys.readouterr().out
-    for word in ("tiny (given as a parameter of the run)", "device", "precision", "threads", "seed 3", "torch "):
+    given = "tiny (given as a parameter of the run)"
+    for word in (given, "device", "precision", "threads", "seed 3", "torch "):
         assert word in printed
     assert printed.count("(") >= 3, "profile, device and precision each come with a reason"
     assert run.seed == 3

@@ -1,5 +1,6 @@
 """Figures: words, text alternatives, and what stays out of the SVG."""
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -58,3 +59,47 @@ def test_too_heavy_a_figure_warns_with_what_to_do():
     ax.scatter(*np.random.default_rng(0).normal(size=(2, 4000)))
     with pytest.warns(UserWarning, match="rasterized=True"):
         figures.Picture(figure, "many points")
+
+
+def sizes(svg):
+    """Every font size in a drawing, in points, and in pixels where it is a pixel a point."""
+    return {float(size) for size in re.findall(r"font(?:-size)?: ?[^;\"]*?([\d.]+)px", svg)}
+
+
+def test_no_word_is_under_eleven_pixels_on_a_phone():
+    figure, ax = figures.axes("Small words", "step", "loss")
+    ax.plot([1, 2], label="a line")
+    ax.annotate("beside it", (1, 2), fontsize=7)
+    figure.legend(loc="outside lower center", fontsize=8)
+    drawn = sizes(figures.Picture(figure, "two points").body)
+    assert drawn and min(drawn) >= 11
+
+
+def test_words_of_a_wider_figure_shrink_with_it_and_are_larger():
+    figure = Figure(figsize=(10.8, 5), layout="constrained")
+    figure.subplots().set(title="t", xlabel="x", ylabel="y")
+    drawn = sizes(figures.Picture(figure, "nothing").body)
+    assert drawn and min(drawn) >= 22
+
+
+def limits(low, high, interval, axis="y"):
+    _, ax = figures.axes("Scores", "x", "y")
+    ax.set(**{f"{axis}lim": (low, high)})
+    figures.widen(ax, axis, interval)
+    return ax.get_xlim() if axis == "x" else ax.get_ylim()
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_an_axis_narrower_than_the_interval_of_its_points_starts_elsewhere(axis):
+    assert limits(0.80, 0.81, 0.05, axis) == pytest.approx((0.78, 0.83))
+    assert limits(3.0, 3.1, 0.5, axis) == pytest.approx((2.8, 3.3))
+
+
+def test_an_axis_of_shares_does_not_leave_them():
+    assert limits(0.99, 1.0, 0.05) == pytest.approx((0.95, 1.0))
+    assert limits(0.0, 0.01, 0.05) == pytest.approx((0.0, 0.05))
+
+
+def test_an_axis_that_shows_the_interval_stays():
+    assert limits(0.5, 0.9, 0.05) == (0.5, 0.9)
+    assert limits(0.5, 0.9, float("nan")) == (0.5, 0.9)

@@ -22,7 +22,7 @@ REQUIREMENTS = ["numpy", "pandas", "scikit-learn", "torch", "transformers"]
 CHECKS_FOLDER = ".checks"
 
 
-def assign(project: Project, slug: str) -> Path:
+def assign(project: Project, slug: str, seed: int = 0) -> Path:
     """Make everything that is given away from one master.
 
     Parameters
@@ -31,19 +31,22 @@ def assign(project: Project, slug: str) -> Path:
         Whose ``book/exercises`` to read.
     slug
         The master's name without ending.
+    seed
+        Which variant to draw; 0 for the one that readers see.
 
     Returns
     -------
     Path
         ``_build/exercises/<slug>`` with ``solution/<slug>.ipynb`` and ``autograder.zip``. The
-        student's notebook goes to ``notebooks/exercises``, where readers and Colab find it.
+        student's notebook goes to ``notebooks/exercises``, where readers and Colab find it; that of
+        a drawn variant to ``student/<slug>.ipynb``, all in ``_build/exercises/<slug>/seed-<seed>``.
 
     Raises
     ------
     UserError
         If the master is incomplete.
     """
-    master = read_master(project.master(slug))
+    master = read_master(project.master(slug), seed)
     with tempfile.TemporaryDirectory() as scratch:
         made = _run_otter_assign(master, Path(scratch))
         student = nbformat.read(made / "student" / f"{slug}.ipynb", as_version=4)
@@ -51,7 +54,13 @@ def assign(project: Project, slug: str) -> Path:
         visible = {p.stem: p.read_text("utf-8") for p in (made / "student/tests").glob("*.py")}
         every = {p.stem: p.read_text("utf-8") for p in (made / "autograder/tests").glob("*.py")}
         target = project.build / "exercises" / slug
-        _write_notebook(project.student_notebook(slug), student, visible)
+        given = project.student_notebook(slug)
+        if master.seed:
+            target /= f"seed-{master.seed}"
+            given = target / "student" / given.name
+            for notebook in (student, solved):
+                notebook.metadata["exercises"] = {"seed": master.seed}
+        _write_notebook(given, student, visible)
         _show_wrong_answers(solved, master)
         _write_notebook(target / "solution" / f"{slug}.ipynb", solved, every)
         (archive,) = (made / "autograder").glob("*.zip")

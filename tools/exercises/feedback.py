@@ -37,6 +37,7 @@ class Grade:
     checks : what the tests of each exercise said.
     notes : what went wrong in its cells.
     error : why it could not be graded.
+    seed : which variant it answers.
     """
 
     file: str
@@ -46,6 +47,13 @@ class Grade:
     checks: dict[str, list[Check]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: str = ""
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        """The assignment and, where it was drawn, its variant."""
+        variant = f" (seed {self.seed})" if self.seed else ""
+        return f"{self.assignment or self.file}{variant}"
 
 
 def grades_table(grades: Sequence[Grade]) -> str:
@@ -53,11 +61,13 @@ def grades_table(grades: Sequence[Grade]) -> str:
     exercises = sorted({name for grade in grades for name in grade.points})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["submission", "assignment", *exercises, "total", "possible", "notes", "error"])
+    heads = ["submission", "assignment", "seed", *exercises]
+    writer.writerow([*heads, "total", "possible", "notes", "error"])
     for grade in grades:
         each = [_number(grade.points[name]) if name in grade.points else "" for name in exercises]
         total = _number(sum(grade.points.values()))
-        row = [grade.file, grade.assignment, *each, total, _number(grade.possible)]
+        row = [grade.file, grade.assignment, str(grade.seed), *each, total]
+        row.append(_number(grade.possible))
         writer.writerow([_harmless(value) for value in (*row, "; ".join(grade.notes), grade.error)])
     return out.getvalue().encode(errors="replace").decode()
 
@@ -72,7 +82,7 @@ def feedback(grade: Grade, possible: dict[str, float]) -> str:
     possible
         What each exercise can earn.
     """
-    lines = [f"# Feedback: {_plain(grade.assignment or grade.file)}", f"*{_plain(grade.file)}*"]
+    lines = [f"# Feedback: {_plain(grade.title)}", f"*{_plain(grade.file)}*"]
     if grade.error:
         return "\n\n".join([*lines, _plain(f"Not graded: {grade.error}")]) + "\n"
     total = _number(sum(grade.points.values()))
@@ -93,7 +103,7 @@ def write_feedback(folder: Path, grade: Grade, possible: dict[str, float]) -> No
     page = folder / grade.file
     write_atomically(page.with_suffix(".md"), text)
     body = MarkdownIt("commonmark", {"html": False}).render(text)
-    html = PAGE.format(title=f"Feedback: {grade.assignment}", body=body)
+    html = PAGE.format(title=f"Feedback: {grade.title}", body=body)
     write_atomically(page.with_suffix(".html"), html)
 
 

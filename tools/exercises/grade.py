@@ -26,12 +26,14 @@ class Grading:
     slug : the assignment that every notebook answers; else each is asked.
     limits : what a notebook may use.
     trusted : whether to run without bubblewrap, with the rights of whoever calls this.
+    seed : the variant that every notebook answers; else each is asked.
     """
 
     project: Project
     slug: str = ""
     limits: Limits = field(default_factory=Limits)
     trusted: bool = False
+    seed: int | None = None
 
 
 def grade(grading: Grading, folder: Path, output: Path | None = None) -> list[Grade]:
@@ -77,7 +79,7 @@ def grade(grading: Grading, folder: Path, output: Path | None = None) -> list[Gr
 
 def _grade_one(grading: Grading, path: Path, name: str) -> Grade:
     try:
-        cells, named = _read(path)
+        cells, named, seeded = _read(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Grade(name, "", error=f"not a readable notebook: {error}".splitlines()[0])
     known = grading.project.masters()
@@ -85,7 +87,11 @@ def _grade_one(grading: Grading, path: Path, name: str) -> Grade:
     if slug not in known:
         missing = f"there are no exercises {slug}: there are {', '.join(known)}"
         return Grade(name, slug, error=missing if slug else "not made from a student notebook")
-    checker = _checker(grading.project, slug)
+    try:
+        seed = _variant_of(grading, slug, seeded)
+    except UserError as error:
+        return Grade(name, slug, error=str(error))
+    checker = _checker(grading.project, slug, seed)
     exercises = checker.master.exercises
     points, checks = {}, {}
     with Answers(cells, grading.limits, grading.trusted) as answers:
@@ -94,14 +100,15 @@ def _grade_one(grading: Grading, path: Path, name: str) -> Grade:
                 checks[each] = checker.check(each, answers.ready())
                 points[each] = earned(exercise.points, checks[each])
         except Stopped as stopped:
-            return Grade(name, slug, error=f"cell after cell could not run; the last: {stopped}")
+            said = f"cell after cell could not run; the last: {stopped}"
+            return Grade(name, slug, error=said, seed=seed)
         notes = [f"cell {number}: {said}" for number, said in sorted(answers.troubles.items())]
     possible = sum(exercise.points for exercise in exercises.values())
-    return Grade(name, slug, points, possible, checks, notes)
+    return Grade(name, slug, points, possible, checks, notes, seed=seed)
 
 
-def _read(path: Path) -> tuple[dict[int, str], str]:
-    """Read the code of each cell and the assignment that the notebook names, if it does."""
+def _read(path: Path) -> tuple[dict[int, str], str, int | None]:
+    """Read the code of each cell, and the assignment and the seed that the notebook names."""
     notebook = json.loads(path.read_text("utf-8-sig"))
     cells = {}
     for number, cell in enumerate(notebook["cells"], start=1):
@@ -109,7 +116,12 @@ def _read(path: Path) -> tuple[dict[int, str], str]:
             source = cell.get("source", "")
             cells[number] = _as_python(source if isinstance(source, str) else "".join(source))
     metadata: Any = notebook.get("metadata") or {}
-    return cells, str((metadata.get("otter") or {}).get("assignment_name", ""))
+    named = str((metadata.get("otter") or {}).get("assignment_name", ""))
+    # A notebook that was made without a seed names its assignment alone.
+    seed = (metadata.get("exercises") or {}).get("seed", 0 if named else None)
+    if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
+        raise ValueError(f"its metadata give the seed {seed!r:.30}")
+    return cells, named, seed
 
 
 def _as_python(source: str) -> str:
@@ -142,14 +154,29 @@ def _assignment_of(grading: Grading, cells: dict[int, str], named: str, name: st
     return next(iter(in_name), max(answered, key=lambda slug: answered[slug], default=named))
 
 
-@lru_cache
-def _master(project: Project, slug: str) -> Master:
-    return read_master(project.master(slug))
+def _variant_of(grading: Grading, slug: str, seeded: int | None) -> int:
+    """Find out which variant a notebook answers; where it may be any, ask."""
+    if not _master(grading.project, slug).varied:
+        return 0
+    given = grading.seed
+    if given is None and seeded is None:
+        raise UserError(
+            f"{slug} has variants, and the metadata that tell which are gone: grade it again with "
+            "SEED= (--seed), 0 if it was assigned without one"
+        )
+    if None not in (given, seeded) and given != seeded:
+        raise UserError(f"made with the seed {seeded}, and those with {given} are graded")
+    return (seeded if given is None else given) or 0
 
 
 @lru_cache
-def _checker(project: Project, slug: str) -> Checker:
-    return Checker(_master(project, slug))
+def _master(project: Project, slug: str, seed: int = 0) -> Master:
+    return read_master(project.master(slug), seed)
+
+
+@lru_cache
+def _checker(project: Project, slug: str, seed: int) -> Checker:
+    return Checker(_master(project, slug, seed))
 
 
 def _possible(grading: Grading, one: Grade) -> dict[str, float]:

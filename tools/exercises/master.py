@@ -13,7 +13,8 @@ are tagged
 - ``inputs``: for each function with equivalent mutants, ``draw_<name>(rng)``, which returns a tuple
   of arguments.
 
-Untagged cells are kept where they are.
+Untagged cells are kept where they are. Numbers, names and texts may differ between students: see
+`tools.exercises.variants`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pathlib import Path
 import jupytext
 from nbformat import NotebookNode
 
+from tools.contract.teaching import COLUMNS
+from tools.exercises.variants import filled, pools
 from tools.project import UserError
 
 DIFFICULTIES = {"easy": "●○○", "medium": "●●○", "hard": "●●●"}
@@ -75,11 +78,19 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Master:
-    """A parsed master: its cells in order and its exercises by name."""
+    """A parsed master: its cells in order and its exercises by name.
+
+    Attributes
+    ----------
+    seed : which variant it is.
+    varied : whether there are others.
+    """
 
     slug: str
     cells: list[NotebookNode]
     exercises: dict[str, Exercise]
+    seed: int = 0
+    varied: bool = False
 
     def given_to(self, name: str) -> list[str]:
         """Return the code that an exercise's answer finds done: the setup and its own cells."""
@@ -100,18 +111,27 @@ def answer_role(cell: NotebookNode) -> str:
     return roles[0] if roles else ""
 
 
-def read_master(path: Path) -> Master:
+def read_master(path: Path, seed: int = 0) -> Master:
     """Read a master and check that it is complete.
+
+    Parameters
+    ----------
+    path
+        The master.
+    seed
+        Which of its variants; without any it is the same for every seed.
 
     Raises
     ------
     UserError
-        If the file is not there, or an exercise lacks a part.
+        If the file is not there, or an exercise lacks a part, or code of a student is too wide.
     """
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.md"))) or "none"
         raise UserError(f"There is no exercise master {path.name}. There are: {known}")
-    cells = jupytext.reads(path.read_text("utf-8"), fmt="md:myst").cells
+    text = path.read_text("utf-8")
+    varied = bool(pools(text, path.name))
+    cells = jupytext.reads(filled(text, seed, path.name), fmt="md:myst").cells
     exercises: dict[str, Exercise] = {}
     current: Exercise | None = None
     for number, cell in enumerate(cells, start=1):
@@ -126,11 +146,13 @@ def read_master(path: Path) -> Master:
             cell.metadata["exercise"] = current.name
         elif answer_role(cell):
             raise UserError(f"{where}: a {answer_role(cell)} cell stands before the first exercise")
+        if cell.cell_type == "code" and answer_role(cell) in ("", "solution"):
+            _check_width(cell.source, where)
     for exercise in exercises.values():
         _check(exercise, path.name)
     if not exercises:
         raise UserError(f"{path.name} has no cell with the metadata 'exercise'")
-    return Master(path.stem, cells, exercises)
+    return Master(path.stem, cells, exercises, seed if varied else 0, varied)
 
 
 def _open(cell: NotebookNode, where: str) -> Exercise:
@@ -164,6 +186,16 @@ def _collect(cell: NotebookNode, exercise: Exercise, where: str) -> None:
         exercise.wrong_answers.append(WrongAnswer(cell.source, str(cell.metadata["message"])))
     elif cell.cell_type == "markdown":
         exercise.hints += cell.source.count("<summary>Hint")
+
+
+def _check_width(source: str, where: str) -> None:
+    for line in source.splitlines():
+        if len(line) > COLUMNS:
+            start = line.strip()[:50]
+            raise UserError(
+                f"{where}: students see a line of {len(line)} columns, over {COLUMNS}: {start!r}. "
+                "Break it."
+            )
 
 
 def _all_asserts_speak(exercise: Exercise) -> bool:

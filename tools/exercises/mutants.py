@@ -105,7 +105,7 @@ def mutants(exercise: Exercise) -> list[Mutant]:
     return list(found.values())
 
 
-def fates(project: Project, slug: str) -> list[Fate]:
+def fates(project: Project, slug: str, seed: int = 0) -> list[Fate]:
     """Run the tests of a master against every mutant of its solutions.
 
     Parameters
@@ -114,6 +114,8 @@ def fates(project: Project, slug: str) -> list[Fate]:
         Whose masters to read.
     slug
         The master's name without ending.
+    seed
+        Of which variant.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def fates(project: Project, slug: str) -> list[Fate]:
         One for each mutant; "alive" are those that no test notices and that are not listed as
         equivalent, or are listed and differ from the solution.
     """
-    master = read_master(project.master(slug))
+    master = read_master(project.master(slug), seed)
     checker = Checker(master)
     found: list[Fate] = []
     done: list[str] = []  # what an answer finds done

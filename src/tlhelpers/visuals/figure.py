@@ -12,24 +12,28 @@ import io
 import re
 import warnings
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from tlhelpers.visuals.html import GRID, INK, PALETTE, Html
 
-WIDTH = 5.4  # inches: scaled to a phone of 390 px, 11-point text is still 10 px high
+WIDTH = 5.4  # inches, which is 389 points
+# Points in a figure of this width. A page draws none narrower than a pixel a point, phones included
+# (book/_static/book.css), so no word is under 11 pixels high.
+SMALLEST = 11
 COLOURS = [light for light, _ in PALETTE.values()]
 MARKERS = ["o", "s", "^", "D", "v", "P"]
 DASHES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1))]
 LARGE = 200_000  # bytes of SVG
 
 _STYLE: Any = {
-    "font.size": 11,
+    "font.size": SMALLEST,
     "axes.titlesize": 12,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
@@ -109,6 +113,45 @@ def axes(
     return figure, panels
 
 
+def widen(ax: Axes, axis: Literal["x", "y"], interval: float) -> None:
+    """Let an axis show no less than the interval of its points.
+
+    An axis that fits itself to points which differ by less than their interval makes chance fill
+    the figure. It starts, and ends, further out instead.
+
+    Parameters
+    ----------
+    ax : Axes
+        With everything drawn that belongs to it.
+    axis : str
+        ``"x"`` or ``"y"``, the one of the scores.
+    interval : float
+        Width of the widest interval, in the units of the axis. Where it is wider than the axis, the
+        axis is widened on both sides; that of shares (0 to 1) not beyond them.
+    """
+    low, high = ax.get_xlim() if axis == "x" else ax.get_ylim()
+    lacking = interval - (high - low)
+    if not lacking > 0:
+        return
+    share = low >= 0 and high <= 1
+    low, high = low - lacking / 2, high + lacking / 2
+    if share:
+        shift = max(0.0, -low) - max(0.0, high - 1)
+        low, high = low + shift, high + shift
+    ax.set(**{f"{axis}lim": (low, high)})
+
+
+def _enlarge_words(figure: Figure) -> None:
+    """Bring what was written outside of the style, a legend for example, to a size one can read."""
+    least = SMALLEST * figure.get_figwidth() / WIDTH
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            sizes = [label.get_fontsize() for label in axis.get_ticklabels()]
+            axis.set_tick_params(labelsize=max([least, *sizes]))
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(least, text.get_fontsize()))
+
+
 def show(thing: Any, alt: str | None = None) -> None:  # noqa: ANN401 -- anything that can be displayed
     """Show a figure with its text alternative, here and now.
 
@@ -146,6 +189,7 @@ def as_html(thing: Any, alt: str | None = None) -> Any:  # noqa: ANN401
 
 def _svg(figure: Figure, alt: str) -> str:
     _check_words(figure)
+    _enlarge_words(figure)
     buffer = io.StringIO()
     no_date = {"Date": None, "Creator": None}  # two runs give the same bytes
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tlhelpers"}):

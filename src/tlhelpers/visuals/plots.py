@@ -7,7 +7,7 @@ figures of your own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from tlhelpers.visuals.figure import COLOURS, DASHES, MARKERS, Picture, axes
+from tlhelpers.visuals.figure import COLOURS, DASHES, MARKERS, Picture, axes, widen
 from tlhelpers.visuals.figure import show as show
 from tlhelpers.visuals.html import INK
 
@@ -36,6 +36,30 @@ def _label(name: str, percent: bool) -> str:
 
 def _number(value: float, percent: bool) -> str:
     return f"{value:.1%}" if percent else f"{value:.3g}"
+
+
+TEXTS = 1_000  # of which a share is taken, where a figure does not know
+
+
+def _show_intervals(
+    ax: Axes, axis: Literal["x", "y"], percent: bool, points: pd.DataFrame | None = None
+) -> None:
+    """Keep the axis of the scores from being narrower than their interval.
+
+    Where seeds give an interval, it is the widest of these. A share has one besides: what
+    `TEXTS` texts can tell.
+    """
+    from tlhelpers.metrics import wilson
+
+    widths = [0.0]
+    if points is not None:
+        drawn = (points["high"] - points["low"]).dropna()
+        widths += drawn.tolist()
+    if percent:
+        middle = float(np.clip(np.mean(ax.get_xlim() if axis == "x" else ax.get_ylim()), 0, 1))
+        sampled = wilson(round(middle * TEXTS), TEXTS)
+        widths.append(sampled.high - sampled.low)
+    widen(ax, axis, max(widths))
 
 
 def history(
@@ -99,6 +123,7 @@ def history(
             tips.append((float(line[column].iloc[-1]), name, COLOURS[i]))
             first, last = (_number(float(line[column].iloc[k]), percent) for k in (0, -1))
             ends.append(f"{name} goes from {first} to {last}")
+        _show_intervals(ax, "y", percent)
         if percent:
             ax.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=None))
         if best is not None:
@@ -244,6 +269,7 @@ def methods(
         said.append(f"{name}: {', '.join(words)}")
     ax.set_yticks(range(len(points)), points[by])
     ax.set_ylim(-0.6, len(points) - 0.4)
+    _show_intervals(ax, "x", percent, points)
     if percent:
         ax.xaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
     ax.plot([], [], "o-", color=COLOURS[0], ms=8, lw=3, label="recorded, 95 % interval")
@@ -317,6 +343,7 @@ def groups(
         ax.plot([], [], "D", mfc="none", mec=COLOURS[-1], mew=2, ms=10, ls="", label="this run")
     ax.set_yticks(range(len(rows)), rows)
     ax.set_ylim(-0.6, len(rows) - 0.4)
+    _show_intervals(ax, "x", percent, points)
     if percent:
         ax.xaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
     figure.legend(loc="outside lower center", ncols=2, frameon=False, handletextpad=0.5)
@@ -388,6 +415,7 @@ def learning_curves(
             for k in (0, -1)
         )
         said.append(f"{name}: {first}, {last}")
+    _show_intervals(ax, "y", percent, points)
     if percent:
         ax.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol="", decimals=0))
     _name_line_ends(ax, float(positions.max()), tips)
