@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -74,7 +75,7 @@ def encode(
         ``labels``, for words ``tags``. For question answering ``question`` and ``context``, with
         ``answers`` as in SQuAD: ``{"text": [...], "answer_start": [...]}``, both empty where there
         is no answer. The tensors of a TensorDataset are ``input_ids``, (``attention_mask``,)
-        ``labels`` in this order.
+        ``labels`` in this order. Without ``attention_mask`` a text ends where padding begins.
     tokenizer : PreTrainedTokenizer, optional
         Needed for texts and words; also says what to pad with.
     model : nn.Module, optional
@@ -186,12 +187,15 @@ def encode(
         raise ValueError(f"example {int(lengths.argmin())} of the {name} data set has no tokens")
     _check_lengths(arrays, model, name)
     _check_positions(arrays, lengths, name)
+    left = getattr(tokenizer, "padding_side", "right") == "left"
+    bare = collator is None and offsets is not None and "attention_mask" not in arrays
+    if bare and "attention_mask" in (known or ()):
+        arrays["attention_mask"] = _mask(arrays["input_ids"], _pad_token(tokenizer, model), left)
     return Examples(
         arrays,
         lengths,
         _padding(tokenizer, model),
-        # Where an answer starts is counted from the left.
-        left=getattr(tokenizer, "padding_side", "right") == "left" and not asks,
+        left=left and not asks,  # where an answer starts is counted from the left
         # A RoBERTa finds the padding by itself, and counts otherwise.
         positions="position_ids" in (known or ()) and not _places_behind_padding(model),
         passages=passages,
@@ -602,14 +606,30 @@ def _same_offsets(one: Column, other: Column) -> bool:
     return np.array_equal(one.offsets, other.offsets)
 
 
-def _padding(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> dict[str, int]:
-    pad = getattr(tokenizer, "pad_token_id", None)
+def _mask(ids: Column, pad: int | None, left: bool) -> Column:
+    """Mark the tokens of rows that come without a mask: all but what they are filled up with."""
+    assert ids.offsets is not None
+    mask = np.ones(len(ids.values), np.int64)
+    for start, end in itertools.pairwise(ids.offsets):
+        tokens = start + np.flatnonzero(ids.values[start:end] != pad)
+        if len(tokens):
+            mask[slice(start, tokens[0]) if left else slice(tokens[-1] + 1, end)] = 0
+    return Column(mask, ids.offsets)
+
+
+def _pad_token(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> int | None:
+    pad: int | None = getattr(tokenizer, "pad_token_id", None)
     if pad is None:
         pad = getattr(getattr(plain(model), "config", None), "pad_token_id", None)
+    return pad
+
+
+def _padding(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> dict[str, int]:
+    pad = _pad_token(tokenizer, model) or 0
     return {
-        "input_ids": pad or 0,
+        "input_ids": pad,
         "token_type_ids": getattr(tokenizer, "pad_token_type_id", 0) or 0,
         "labels": IGNORED,
-        "decoder_input_ids": pad or 0,
+        "decoder_input_ids": pad,
         "special_tokens_mask": 1,
     }

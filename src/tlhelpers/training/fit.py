@@ -194,10 +194,11 @@ def fit(
             if not resume:
                 folder.clear()
             reasons |= folder.restore()
-        if not state.progress.finished:
+        ended_before = bool(state.progress.finished)
+        if not ended_before:
             loop.run()
-            if folder is not None:
-                folder.export(tokenizer)
+        if folder is not None:
+            folder.export(tokenizer, anew=not ended_before)
     finally:
         loop.release()
     reasons["end"] = state.progress.finished

@@ -137,29 +137,19 @@ def predict(
     Parameters
     ----------
     model : nn.Module
-        As for :func:`tlhelpers.training.fit.fit`, like the three that follow.
+        As for :func:`evaluate`.
     data : datasets.Dataset, list of dict, dict of lists, TensorDataset, list of str or str
         Examples; their labels are not looked at. One string is one text.
-    tokenizer : PreTrainedTokenizer, optional
-        Needed for texts.
-    text_columns : sequence of str, optional
-        Which columns to tokenise.
-    batch_size : int
-        Examples a pass.
-    max_length : int, optional
-        Tokens after which a text is cut.
-    device : str
-        As in :class:`tlhelpers.training.settings.Settings`.
-    precision : str
-        As in :class:`tlhelpers.training.settings.Settings`.
+    tokenizer, text_columns, batch_size, max_length, device, precision : optional
+        As for :func:`evaluate`.
 
     Returns
     -------
     array of shape (N, C), (N, L, C) or (N,)
         Logits, one row an example; for token labels one a token, zeros behind the end of a text.
         For questions the text of each answer, at most 30 tokens of the context; empty if the model
-        says that there is none. (Questions that come as tokens have no text: logits of shape
-        (N, L, 2), for each token those of an answer's start and end.)
+        says that there is none. Questions that come as tokens have no text: logits of shape
+        (N, L, 2), for each token those of an answer's start and end.
 
     Raises
     ------
