@@ -277,7 +277,7 @@ def test_a_missing_column_is_named(tokenizer, missing):
 
 
 def test_one_text_column_is_no_question_with_its_context(tokenizer):
-    with pytest.raises(ValueError, match=r"'context' must name two columns"):
+    with pytest.raises(ValueError, match=r"\['context'\] must name two columns"):
         predict(tiny_reader(), [asked()], tokenizer, text_columns="context")
 
 

@@ -23,7 +23,7 @@ from tlhelpers.training.batching import (
     kinds,
     plain,
 )
-from tlhelpers.training.question_answering import FORM, cut_into_windows
+from tlhelpers.training.question_answering import FORM, Passages, cut_into_windows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -133,25 +133,16 @@ def encode(
             )
         limit = max_length or _longest(tokenizer, model)
         cut = {"truncation": limit is not None, "max_length": limit}
-        if words:
+        if asks:
+            answers = columns.get(ANSWERS) if read_labels else None
+            columns, passages = _windows(columns, texts, answers, tokenizer, limit, name)
+        elif words:
             columns, labels = _tokens_of_words(
                 _words(columns[WORDS], name), labels, tokenizer, cut, name
             )
         else:
             strings = [_strings(columns[text], text, name) for text in texts]
-            if asks:
-                if len(strings) != 2:
-                    raise ValueError(
-                        f"text_columns={text_columns!r} must name two columns, that of the "
-                        "question and that of the context"
-                    )
-                questions, contexts = strings
-                answers = columns.get(ANSWERS) if read_labels else None
-                columns, passages = cut_into_windows(
-                    questions, contexts, answers, tokenizer, limit, name
-                )
-            else:
-                columns = dict(tokenizer(*strings, **cut))
+            columns = dict(tokenizer(*strings, **cut))
     else:
         columns = {key: list(values) for key, values in columns.items()}
         if max_length is not None:
@@ -351,6 +342,24 @@ def _words(values: Sequence[Any], name: str) -> list[list[str]]:
                 "words: fill it in, or drop the row"
             )
     return [list(words) for words in values]
+
+
+def _windows(
+    columns: Mapping[str, Any],
+    texts: Sequence[str],
+    answers: Sequence[Any] | None,
+    tokenizer: PreTrainedTokenizerBase,
+    limit: int | None,
+    name: str,
+) -> tuple[dict[str, Any], Passages]:
+    """Tokenise questions together with the contexts that hold the answers."""
+    if len(texts) != 2:
+        raise ValueError(
+            f"text_columns={texts} must name two columns, that of the question and that of the "
+            "context"
+        )
+    questions, contexts = (_strings(columns[text], text, name) for text in texts)
+    return cut_into_windows(questions, contexts, answers, tokenizer, limit, name)
 
 
 def _tokens_of_words(
