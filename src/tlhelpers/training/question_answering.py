@@ -211,10 +211,10 @@ def _best_span(logits: NDArray[np.float32]) -> tuple[float, int, int]:
     """Find the first and last of L tokens whose two logits, (L, 2), have the highest sum."""
     starts, ends = logits.T
     size = len(starts)
+    if not size:
+        return -np.inf, 0, 0
     sums = np.full((LONGEST_ANSWER, size), -np.inf)  # by tokens that follow, and first token
     for more in range(min(LONGEST_ANSWER, size)):
         sums[more, : size - more] = starts[: size - more] + ends[more:]
-    if not size:
-        return -np.inf, 0, 0
     more, first = divmod(int(sums.argmax()), size)
     return float(sums[more, first]), first, first + more
