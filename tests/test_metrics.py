@@ -3,6 +3,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from tlhelpers.metrics import (
+    answers,
     classification,
     entities,
     mean_interval,
@@ -152,3 +153,42 @@ def test_a_paired_interval_needs_texts_and_is_open_with_one_seed():
         paired_interval([1.0, 0.0])
     assert paired_interval([[1, 0, 0]]).high == np.inf
     assert paired_interval(np.ones((3, 4))) == (1.0, 1.0, 1.0, 3, 0.95)
+
+
+# As evaluate-v2.0.py of SQuAD scores them (it gives percent).
+@pytest.mark.parametrize(
+    ("prediction", "gold", "exact_match", "f1"),
+    [
+        ("Denver Broncos", ["Denver Broncos"], 1, 1),
+        ("  the DENVER   Broncos!", ["Denver Broncos"], 1, 1),
+        ("Broncos", ["Denver Broncos"], 0, 2 / 3),
+        ("Carolina", ["Denver", "the Carolina Panthers", "Carolina"], 1, 1),
+        ("Carolina", ["Denver", "the Carolina Panthers"], 0, 2 / 3),
+        ("a dog and a dog", ["dog"], 0, 2 * (1 / 3) / (1 / 3 + 1)),  # "and dog dog", once right
+        ("dog dog cat", ["dog dog bird"], 0, 2 / 3),
+        ("theatre", ["the atre"], 0, 0),  # an article is a word
+        ("U.S.", ["us"], 1, 1),
+        ("twenty-one", ["twenty one"], 0, 0),  # the hyphen is left out: "twentyone"
+        ("", [], 1, 1),
+        ("", ["Denver"], 0, 0),
+        ("Denver", [], 0, 0),
+        ("the", [], 1, 1),  # nothing is left of it
+        ("", ["the", "..."], 1, 1),
+        ("Denver", ["the", "Denver"], 1, 1),
+        ("the", ["the", "Denver"], 0, 0),  # a right answer of which nothing is left does not count
+        ("Größe", ["größe"], 1, 1),
+        ("9 – 7", ["9 7"], 0, 0.8),  # only ASCII punctuation is left out
+    ],
+)
+def test_answers_are_scored_as_by_the_script_of_squad(prediction, gold, exact_match, f1):
+    scores = answers([prediction], [gold])
+    assert scores == {"exact_match": exact_match, "f1": pytest.approx(f1)}
+
+
+def test_answers_are_scored_by_the_mean_over_questions():
+    scores = answers(np.array(["a dog", "cat", ""]), [["dog"], ["a cat sat"], ["bird"]])
+    assert scores == {"exact_match": pytest.approx(1 / 3), "f1": pytest.approx((1 + 2 / 3) / 3)}
+    with pytest.raises(ValueError, match="1 predictions for 2 questions"):
+        answers(["dog"], [["dog"], []])
+    with pytest.raises(ValueError, match="0 predictions for 0 questions"):
+        answers([], [])

@@ -112,6 +112,21 @@ def test_a_classifier_of_other_classes_is_drawn_anew(run_in_miniature):
     assert output.splitlines()[-1] == "False"
 
 
+def test_questions_as_on_the_hub_can_be_trained_on(run_in_miniature):
+    output = run_in_miniature(
+        "-c",
+        "import tlhelpers as tl\n"
+        "data = tl.data('question-answering')\n"
+        "model, tokenizer = tl.load('bert-cased', task='question-answering', quiet=True)\n"
+        "tl.fit(model, data['train'], data['validation'], tokenizer=tokenizer, epochs=1,\n"
+        "       best_metric='f1', progress=False)\n"
+        "print(sorted(tl.evaluate(model, data['test'], tokenizer)))\n"
+        "answers = tl.predict(model, data['test'], tokenizer)\n"
+        "print(all(a in c for a, c in zip(answers, data['test']['context'], strict=True)))\n",
+    )
+    assert output.splitlines()[-2:] == ["['exact_match', 'f1', 'loss']", "True"]
+
+
 def test_a_second_build_takes_what_is_there(tmp_path, miniature):
     mark = Path(miniature["HF_HOME"]) / "key.txt"
     before = mark.stat().st_mtime_ns

@@ -6,6 +6,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
     GPT2Config,
@@ -65,6 +66,11 @@ def tiny_tagger(seed=0, **changes):
     return BertForTokenClassification(bert_config(**{"num_labels": 3} | changes))
 
 
+def tiny_reader(seed=0, **changes):
+    torch.manual_seed(seed)
+    return BertForQuestionAnswering(bert_config(**changes))
+
+
 def tiny_masked_model(seed=0):
     torch.manual_seed(seed)
     return BertForMaskedLM(bert_config())
@@ -101,4 +107,19 @@ def reviews(n=64, seed=0):
         telling = random.choice(sorted(GOOD if label else BAD))
         words.insert(int(random.integers(len(words) + 1)), telling)
         rows.append({"text": " ".join(words), "label": label})
+    return rows
+
+
+def questions(n=64, seed=0, words=0):
+    """Ask for the telling word of a review that goes on for some words; one in five has none."""
+    rows = []
+    for number, row in enumerate(reviews(n, seed)):
+        telling = next(word for word in row["text"].split() if word in GOOD | BAD)
+        context = row["text"] + " and the story" * (words // 3)
+        if number % 5 == 4:
+            context, telling = context.replace(telling, "film"), None
+        answers = {"text": [], "answer_start": []}
+        if telling:
+            answers = {"text": [telling], "answer_start": [context.index(telling)]}
+        rows.append({"question": "was the film", "context": context, "answers": answers})
     return rows

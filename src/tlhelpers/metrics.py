@@ -1,6 +1,9 @@
 """Scores of predictions, and how sure we can be of them."""
 
 import math
+import re
+import string
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -127,6 +130,56 @@ def entities(tags: Iterable[str]) -> list[tuple[str, int, int]]:
     if kind:
         spans.append((kind, start, end))
     return spans
+
+
+def answers(
+    predictions: Sequence[str] | NDArray[np.str_], gold: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """Score short answers as the evaluation script of SQuAD does.
+
+    Parameters
+    ----------
+    predictions : sequence of str
+        N answers; an empty text says that there is none.
+    gold : sequence of sequences of str
+        The right answers to each of N questions; none if there is no answer.
+
+    Returns
+    -------
+    dict
+        ``exact_match``, the share of answers that equal a right one, and ``f1``, the mean overlap
+        in words with the right answer that is nearest. Both from 0 to 1; papers give percent.
+        Case, punctuation, articles and white space do not count (Rajpurkar et al. 2016 and 2018,
+        https://aclanthology.org/D16-1264 and https://aclanthology.org/P18-2124).
+
+    Raises
+    ------
+    ValueError
+        If there is not one prediction a question, or nothing to score.
+    """
+    if len(predictions) != len(gold) or not len(gold):
+        raise ValueError(
+            f"{len(predictions)} predictions for {len(gold)} questions: give one a question, and "
+            "at least one"
+        )
+    exact, overlap = [], []
+    for prediction, texts in zip(predictions, gold, strict=True):
+        said = _answer_words(prediction)
+        right = [words for words in map(_answer_words, texts) if words] or [[]]
+        exact.append(max(said == words for words in right))
+        overlap.append(max(_word_f1(said, words) for words in right))
+    return {"exact_match": float(np.mean(exact)), "f1": float(np.mean(overlap))}
+
+
+def _answer_words(text: str) -> list[str]:
+    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", text).split()
+
+
+def _word_f1(one: list[str], other: list[str]) -> float:
+    if not one or not other:
+        return float(one == other)
+    return 2 * (Counter(one) & Counter(other)).total() / (len(one) + len(other))
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:

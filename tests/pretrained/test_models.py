@@ -1,11 +1,13 @@
 """Models by role: real weights, their own tokenizer, honest about what is random."""
 
+import re
 import shutil
 
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
@@ -316,6 +318,26 @@ def test_an_adapter_that_peft_saved_is_put_on_its_model(base, tmp_path):
 def test_a_folder_without_a_model_says_so(tmp_path):
     with pytest.raises(LookupError, match=r"holds no model, which has a config\.json or adapter"):
         load(str(tmp_path), **CLASSIFIER)
+
+
+def test_a_run_that_has_not_saved_its_model_says_how_to_come_by_it(base, tmp_path):
+    def train():
+        model, tokenizer = load(base, labels=LABELS, seed=0, **CLASSIFIER)
+        return fit(model, reviews(32), tokenizer=tokenizer, output_dir=tmp_path / "run", **QUICK)
+
+    model, tokenizer = train().model, tiny_tokenizer()
+    wanted = predict(model, reviews(8), tokenizer)
+    for file in (tmp_path / "run").glob("*.*"):  # as older versions left it
+        file.unlink()
+    with pytest.raises(LookupError, match="training run whose model was not saved") as error:
+        load(str(tmp_path / "run"), **CLASSIFIER)
+    weights = re.search(r"load_file\('(.*)'\), strict=False", str(error.value))[1]
+    again, _ = load(base, labels=LABELS, seed=1, **CLASSIFIER)
+    again.load_state_dict(load_file(weights), strict=False)
+    assert predict(again, reviews(8), tokenizer) == pytest.approx(wanted, abs=1e-6)
+    assert "not trained again" in train().reasons["resume"]
+    saved, _ = load(str(tmp_path / "run"), **CLASSIFIER)
+    assert predict(saved, reviews(8), tokenizer) == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.fixture

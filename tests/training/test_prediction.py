@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 from transformers import (
     DataCollatorForLanguageModeling,
     DataCollatorForTokenClassification,
@@ -189,6 +190,32 @@ def test_texts_padded_on_the_left_are_predicted_as_they_are_alone(make):
         alone = predict(model, text, tokenizer)[0]
         # Padding changes the order of float32 additions, nothing else.
         np.testing.assert_allclose(found[: len(alone)], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_tokens_without_a_mask_are_predicted_as_they_are_alone(side):
+    model, tokenizer = tiny_classifier(initializer_range=0.5).eval(), tiny_tokenizer()
+    tokenizer.padding_side = side
+    ids = tokenizer([row["text"] for row in reviews(12)])["input_ids"]
+    with torch.no_grad():
+        alone = torch.cat([model(input_ids=torch.tensor([row])).logits for row in ids])
+    filled = tokenizer.pad({"input_ids": ids}, return_tensors="pt")["input_ids"]
+    assert filled.shape[1] > min(map(len, ids)), "nothing is padded"
+    if side == "right":  # on the left the first word has another place
+        for data in ({"input_ids": ids}, TensorDataset(filled)):
+            # Padding changes the order of float32 additions, nothing else.
+            np.testing.assert_allclose(predict(model, data, tokenizer), alone, atol=1e-5)
+    masks = [
+        encode(data, tokenizer, model, need_labels=False)
+        for data in ({"input_ids": ids}, TensorDataset(filled))
+    ]
+    wanted = encode(
+        {"text": [row["text"] for row in reviews(12)]}, tokenizer, model, need_labels=False
+    )
+    everything = np.arange(12)
+    for found in masks:
+        mask = found.batch(everything)["attention_mask"]
+        assert torch.equal(mask, wanted.batch(everything)["attention_mask"])
 
 
 def short_of_memory(model):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.tiny_models import reviews, tiny_classifier, tiny_tokenizer
+from tests.tiny_models import questions, reviews, tiny_classifier, tiny_reader, tiny_tokenizer
 from tests.training.runs import NO_DROPOUT
 from tlhelpers.training.fit import fit
 from tlhelpers.training.prediction import predict
@@ -49,9 +49,16 @@ SCRIPT = """
         save_file(model.state_dict(), f"{folder}/{name}-{rank}.safetensors")
     scores = result.history.drop(columns=["seconds", "samples_per_second"])
     logits = predict(model, reviews(21, seed=1), tokenizer, batch_size=4)
+    answers = predict(tiny_reader(), questions(9), tokenizer, batch_size=2, max_length=16)
+    def stop(event):
+        event.stop = rank == "1" and event.step == 3
+    stopped = fit(tiny_classifier(), reviews(61), tokenizer=tokenizer, callbacks=[stop], **HOW)
+    told = [stop] if rank == "1" else []  # the other process has no callback at all
+    alone = fit(tiny_classifier(), reviews(61), tokenizer=tokenizer, callbacks=told, **HOW)
     with open(f"{folder}/report-{rank}.json", "w") as file:
         json.dump({"reasons": result.reasons, "history": scores.to_dict("list"),
-                   "logits": logits.tolist()}, file)
+                   "logits": logits.tolist(), "answers": answers.tolist(),
+                   "ends": [stopped.reasons["end"], alone.reasons["end"]]}, file)
     model = tiny_masked_model()  # the pooler-less kind, with dropout and a collator that draws
     collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.3)
     fit(model, {"text": [row["text"] for row in reviews(24)]}, tokenizer=tokenizer,
@@ -122,3 +129,12 @@ def test_both_processes_report_the_same_and_predict_all(folder):
     model.load_state_dict(weights(folder, "stored")[0])
     alone = predict(model, reviews(21, seed=1), tiny_tokenizer())
     torch.testing.assert_close(torch.tensor(one["logits"]), torch.tensor(alone))
+    answers = predict(tiny_reader(), questions(9), tiny_tokenizer(), max_length=16)
+    assert one["answers"] == answers.tolist()
+
+
+@pytest.mark.slow
+def test_a_callback_of_one_process_stops_both(folder):
+    for rank in (0, 1):
+        report = json.loads((folder / f"report-{rank}.json").read_text())
+        assert report["ends"] == ["stopped by a callback at step 3"] * 2

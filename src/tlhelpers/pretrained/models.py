@@ -134,10 +134,7 @@ def load(
             raise ValueError(f"{called} is an adapter, which has no architecture: load its model")
         location, revision = _base_of(adapter), None
     elif Path(location).is_dir() and not (Path(location) / "config.json").is_file():
-        raise LookupError(
-            f"the folder {location} holds no model, which has a config.json or {ADAPTER}: name one "
-            "that fit(..., output_dir=...) has finished, or save_pretrained(...) has written"
-        )
+        raise _no_model(Path(location))
     with _quietly():
         try:
             config, rest = AutoConfig.from_pretrained(
@@ -266,6 +263,23 @@ def meta_model(
         if task == "seq2seq" and has_output_of_its_own(config):
             model.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
     return model
+
+
+def _no_model(folder: Path) -> LookupError:
+    """Say what a folder without a model is, and how to come by one."""
+    weights = sorted(folder.glob("checkpoints/step-*/model.safetensors"))
+    if weights:
+        return LookupError(
+            f"the folder {folder} holds a training run whose model was not saved: it has not come "
+            "to its end, or is of an older version. The same fit(..., output_dir=...) once more "
+            "ends it and saves the model. Or load the model that it began with, with its task and "
+            "labels, and give it the trained weights: model.load_state_dict(safetensors.torch."
+            f"load_file({str(weights[-1])!r}), strict=False)"
+        )
+    return LookupError(
+        f"the folder {folder} holds no model, which has a config.json or {ADAPTER}: name one "
+        "that fit(..., output_dir=...) has finished, or save_pretrained(...) has written"
+    )
 
 
 def _base_of(adapter: Path) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tlhelpers.metrics import IGNORED
+from tlhelpers.training.question_answering import Passages
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -48,6 +49,7 @@ class Examples:
     padding: dict[str, int]  # what each column is filled up with
     left: bool = False  # some decoders are padded on the left
     positions: bool = False  # whether the model has to be told where a text begins
+    passages: Passages | None = None  # for questions: of which texts the examples are windows
 
     def __len__(self) -> int:
         """Count the examples."""
@@ -56,6 +58,8 @@ class Examples:
     def fingerprint(self) -> str:
         """Return a short hash of the content, to know the same data again."""
         digest = hashlib.sha256(f"{sorted(self.padding.items())} {self.left}".encode())
+        if self.passages is not None:
+            digest.update(repr(self.passages.gold).encode())
         for name, column in sorted(self.columns.items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(column.values).tobytes())
@@ -228,6 +232,11 @@ def kinds(model: nn.Module | None) -> list[str]:
 def is_kind(model: nn.Module | None, task: str) -> bool:
     """Tell whether a model is one for a task, such as ``"TokenClassification"``."""
     return any(name.endswith(f"For{task}") for name in kinds(model))
+
+
+def answers_questions(model: nn.Module | None) -> bool:
+    """Tell whether a model says where in a text an answer starts and ends."""
+    return is_kind(model, "QuestionAnswering") or is_kind(model, "QuestionAnsweringSimple")
 
 
 def plain(model: Any) -> Any:  # noqa: ANN401 - any wrapper

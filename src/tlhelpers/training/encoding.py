@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,7 +13,17 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from tlhelpers.metrics import IGNORED
-from tlhelpers.training.batching import Collator, Column, Examples, is_causal, is_kind, kinds, plain
+from tlhelpers.training.batching import (
+    Collator,
+    Column,
+    Examples,
+    answers_questions,
+    is_causal,
+    is_kind,
+    kinds,
+    plain,
+)
+from tlhelpers.training.question_answering import FORM, Passages, cut_into_windows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,13 +36,16 @@ Data: TypeAlias = (
 LABEL_NAMES = ("labels", "label", "label_ids")
 TAG_NAMES = ("tags", "ner_tags")
 WORDS = "tokens"
+QUESTION = ("question", "context")
+ANSWERS = "answers"
+POSITIONS = ("start_positions", "end_positions")
 # Columns that are known to be read together; any other two are a pair only if one says so.
 PAIRS = (
     ("premise", "hypothesis"),
     ("sentence1", "sentence2"),
     ("question1", "question2"),
     ("question", "sentence"),
-    ("question", "context"),
+    QUESTION,
 )
 TENSOR_NAMES = {
     1: ("input_ids",),
@@ -58,17 +72,20 @@ def encode(
     ----------
     data : datasets.Dataset, list of dict, dict of lists or TensorDataset
         Texts, words (a column ``tokens``) or tokens (``input_ids``, ...), with ``label`` or
-        ``labels``, for words ``tags``. The tensors of a TensorDataset are ``input_ids``,
-        (``attention_mask``,) ``labels`` in this order.
+        ``labels``, for words ``tags``. For question answering ``question`` and ``context``, with
+        ``answers`` as in SQuAD: ``{"text": [...], "answer_start": [...]}``, both empty where there
+        is no answer. The tensors of a TensorDataset are ``input_ids``, (``attention_mask``,)
+        ``labels`` in this order. Without ``attention_mask`` a text ends where padding begins.
     tokenizer : PreTrainedTokenizer, optional
         Needed for texts and words; also says what to pad with.
     model : nn.Module, optional
         Says which columns it takes, how many labels and how long a text.
     max_length : int, optional
-        Longer texts are cut; by default at what tokenizer and model can take.
+        Longer texts are cut; by default at what tokenizer and model can take. A longer context of
+        a question is read in windows of so many tokens, each an example of its own.
     text_columns : sequence of str, optional
         The column of the text, or the two of a pair. By default ``text``, or a pair of
-        `PAIRS`, or the only column of strings.
+        `PAIRS`, or the only column of strings; for question answering ``question`` and ``context``.
     read_labels : bool
         False leaves out the labels, whatever they are.
     need_labels : bool
@@ -95,18 +112,20 @@ def encode(
     size = len(next(iter(columns.values()), []))
     if size == 0:
         raise ValueError(f"the {name} data set is empty: give at least one example")
-    words = "input_ids" not in columns and _are_words(columns, model, text_columns)
+    asks, passages = answers_questions(model), None
+    words = not asks and "input_ids" not in columns and _are_words(columns, model, text_columns)
     candidates = (*TAG_NAMES, *LABEL_NAMES) if words else LABEL_NAMES
     label_column = next((label for label in candidates if label in columns), None)
     labels = columns.pop(label_column) if label_column else None
-    if not read_labels:
+    if not read_labels or asks:
         labels = None
     if labels is not None and label_column is not None:
         _check_task(labels, label_column, model, name, checked=need_labels and collator is None)
         classes = getattr(getattr(data, "features", {}).get(label_column), "names", None)
         labels = _label_numbers(labels, label_column, model, classes, name)
     if "input_ids" not in columns:
-        texts = [WORDS] if words else _text_columns(columns, text_columns, name)
+        wanted = QUESTION if asks and text_columns is None else text_columns
+        texts = [WORDS] if words else _text_columns(columns, wanted, name)
         if tokenizer is None:
             raise ValueError(
                 f"the {name} data set holds text ({', '.join(texts)}): pass tokenizer=..., the one "
@@ -114,7 +133,10 @@ def encode(
             )
         limit = max_length or _longest(tokenizer, model)
         cut = {"truncation": limit is not None, "max_length": limit}
-        if words:
+        if asks:
+            answers = columns.get(ANSWERS) if read_labels else None
+            columns, passages = _windows(columns, texts, answers, tokenizer, limit, name)
+        elif words:
             columns, labels = _tokens_of_words(
                 _words(columns[WORDS], name), labels, tokenizer, cut, name
             )
@@ -133,7 +155,12 @@ def encode(
     known = _accepted(model)
     if known is not None and collator is None:
         columns = {key: values for key, values in columns.items() if key in known}
-    if labels is None and need_labels and collator is None:
+    if asks and need_labels and collator is None and not set(POSITIONS) <= columns.keys():
+        raise ValueError(
+            f"the {name} data set has no answers: it needs a column {ANSWERS!r} of {FORM}, or "
+            f"{' and '.join(POSITIONS)} beside its tokens; its columns are {_names(data)}"
+        )
+    if labels is None and need_labels and collator is None and not asks:
         if not is_causal(model):
             raise ValueError(
                 f"the {name} data set has no labels: it needs a column "
@@ -150,13 +177,19 @@ def encode(
     if lengths.min() == 0:
         raise ValueError(f"example {int(lengths.argmin())} of the {name} data set has no tokens")
     _check_lengths(arrays, model, name)
+    _check_positions(arrays, lengths, name)
+    left = getattr(tokenizer, "padding_side", "right") == "left"
+    bare = collator is None and offsets is not None and "attention_mask" not in arrays
+    if bare and "attention_mask" in (known or ()):
+        arrays["attention_mask"] = _mask(arrays["input_ids"], _pad_token(tokenizer, model), left)
     return Examples(
         arrays,
         lengths,
         _padding(tokenizer, model),
-        left=getattr(tokenizer, "padding_side", "right") == "left",
+        left=left and not asks,  # where an answer starts is counted from the left
         # A RoBERTa finds the padding by itself, and counts otherwise.
         positions="position_ids" in (known or ()) and not _places_behind_padding(model),
+        passages=passages,
     )
 
 
@@ -311,6 +344,24 @@ def _words(values: Sequence[Any], name: str) -> list[list[str]]:
     return [list(words) for words in values]
 
 
+def _windows(
+    columns: Mapping[str, Any],
+    texts: Sequence[str],
+    answers: Sequence[Any] | None,
+    tokenizer: PreTrainedTokenizerBase,
+    limit: int | None,
+    name: str,
+) -> tuple[dict[str, Any], Passages]:
+    """Tokenise questions together with the contexts that hold the answers."""
+    if len(texts) != 2:
+        raise ValueError(
+            f"text_columns={texts} must name two columns, that of the question and that of the "
+            "context"
+        )
+    questions, contexts = (_strings(columns[text], text, name) for text in texts)
+    return cut_into_windows(questions, contexts, answers, tokenizer, limit, name)
+
+
 def _tokens_of_words(
     words: list[list[str]],
     labels: Sequence[Any] | None,
@@ -383,6 +434,19 @@ def _check_lengths(arrays: Mapping[str, Column], model: nn.Module | None, name: 
                 f"example {int(sizes.argmax())} of the {name} data set has {int(sizes.max())} "
                 f"{'tokens' if key == 'input_ids' else 'labels'}, the model takes {limit}: cut it "
                 f"with max_length={limit}, or split it before"
+            )
+
+
+def _check_positions(arrays: Mapping[str, Column], lengths: NDArray[np.int64], name: str) -> None:
+    """Refuse an answer outside of its tokens, cut off or never there: it would be left out."""
+    for key in POSITIONS:
+        values = arrays[key].values if key in arrays else np.zeros(1, np.int64)
+        wrong = np.flatnonzero((values < 0) | (values >= lengths))
+        if wrong.size:
+            row = int(wrong[0])
+            raise ValueError(
+                f"example {row} of the {name} data set has {key} {values[row]} and {lengths[row]} "
+                "tokens: count from 0, and give windows that hold the answer whole"
             )
 
 
@@ -551,14 +615,30 @@ def _same_offsets(one: Column, other: Column) -> bool:
     return np.array_equal(one.offsets, other.offsets)
 
 
-def _padding(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> dict[str, int]:
-    pad = getattr(tokenizer, "pad_token_id", None)
+def _mask(ids: Column, pad: int | None, left: bool) -> Column:
+    """Mark the tokens of rows that come without a mask: all but what they are filled up with."""
+    assert ids.offsets is not None
+    mask = np.ones(len(ids.values), np.int64)
+    for start, end in itertools.pairwise(ids.offsets):
+        tokens = start + np.flatnonzero(ids.values[start:end] != pad)
+        if len(tokens):
+            mask[slice(start, tokens[0]) if left else slice(tokens[-1] + 1, end)] = 0
+    return Column(mask, ids.offsets)
+
+
+def _pad_token(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> int | None:
+    pad: int | None = getattr(tokenizer, "pad_token_id", None)
     if pad is None:
         pad = getattr(getattr(plain(model), "config", None), "pad_token_id", None)
+    return pad
+
+
+def _padding(tokenizer: PreTrainedTokenizerBase | None, model: nn.Module | None) -> dict[str, int]:
+    pad = _pad_token(tokenizer, model) or 0
     return {
-        "input_ids": pad or 0,
+        "input_ids": pad,
         "token_type_ids": getattr(tokenizer, "pad_token_type_id", 0) or 0,
         "labels": IGNORED,
-        "decoder_input_ids": pad or 0,
+        "decoder_input_ids": pad,
         "special_tokens_mask": 1,
     }

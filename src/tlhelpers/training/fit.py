@@ -79,16 +79,18 @@ def fit(
         Any model of transformers (or one that is called like it and returns an object with
         ``loss`` and ``logits``). Changed in place. Frozen parameters stay as they are.
     train, validation : datasets.Dataset, list of dict, dict of lists or TensorDataset
-        Texts with labels, or tokens with labels; see :func:`tlhelpers.training.encoding.encode`.
+        Texts with labels, tokens with labels, or questions with their contexts and answers; see
+        :func:`tlhelpers.training.encoding.encode`.
     tokenizer : PreTrainedTokenizer, optional
         Needed for texts; else it only says what to pad with.
     settings : Settings, optional
         How to train.
     metrics : callable, optional
         ``metrics(logits, labels)`` gives a dict of scores. By default accuracy and macro F1 for
-        classes, accuracy (and F1 of entities) for tokens, perplexity for language models. Where the
-        logits range over a vocabulary, it gets the pieces predicted instead, arrays of shape
-        (N, L).
+        classes, accuracy (and F1 of entities) for tokens, perplexity for language models, exact
+        match and F1 for answers to questions. Where the logits range over a vocabulary, it gets the
+        pieces predicted instead, arrays of shape (N, L); for questions the N answers, and for each
+        the list of right ones.
     collator : callable, optional
         A ``DataCollator`` of transformers, for instance to mask tokens.
     loss_function : callable, optional
@@ -192,10 +194,11 @@ def fit(
             if not resume:
                 folder.clear()
             reasons |= folder.restore()
-        if not state.progress.finished:
+        ended_before = bool(state.progress.finished)
+        if not ended_before:
             loop.run()
-            if folder is not None:
-                folder.export(tokenizer)
+        if folder is not None:
+            folder.export(tokenizer, anew=not ended_before)
     finally:
         loop.release()
     reasons["end"] = state.progress.finished

@@ -36,7 +36,8 @@ from tlhelpers.training.unread_tokens import skip_unread_tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Metrics = Callable[[NDArray[Any], NDArray[Any]], Mapping[str, float]]
+# For questions: their answers, and the lists of right ones.
+Metrics = Callable[[NDArray[Any], Any], Mapping[str, float]]
 LossFunction = Callable[[Any, Batch], Tensor]
 
 
@@ -128,34 +129,27 @@ def predict(
     max_length: int | None = None,
     device: str = "auto",
     precision: str = "auto",
-) -> NDArray[np.float32]:
-    """Return a model's logits in the order of the data.
+) -> NDArray[Any]:
+    """Return a model's logits, or its answers to questions, in the order of the data.
 
     Memory that runs out halves the batches, as in training.
 
     Parameters
     ----------
     model : nn.Module
-        As for :func:`tlhelpers.training.fit.fit`, like the three that follow.
+        As for :func:`evaluate`.
     data : datasets.Dataset, list of dict, dict of lists, TensorDataset, list of str or str
         Examples; their labels are not looked at. One string is one text.
-    tokenizer : PreTrainedTokenizer, optional
-        Needed for texts.
-    text_columns : sequence of str, optional
-        Which columns to tokenise.
-    batch_size : int
-        Examples a pass.
-    max_length : int, optional
-        Tokens after which a text is cut.
-    device : str
-        As in :class:`tlhelpers.training.settings.Settings`.
-    precision : str
-        As in :class:`tlhelpers.training.settings.Settings`.
+    tokenizer, text_columns, batch_size, max_length, device, precision : optional
+        As for :func:`evaluate`.
 
     Returns
     -------
-    array of shape (N, C) or (N, L, C)
-        One row an example; for token labels one a token, zeros behind the end of a text.
+    array of shape (N, C), (N, L, C) or (N,)
+        Logits, one row an example; for token labels one a token, zeros behind the end of a text.
+        For questions the text of each answer, at most 30 tokens of the context; empty if the model
+        says that there is none. Questions that come as tokens have no text: logits of shape
+        (N, L, 2), for each token those of an answer's start and end.
 
     Raises
     ------
@@ -187,7 +181,8 @@ def predict(
         for indices, _, outputs, _ in found
         for index, logits in zip(indices, _own_logits(outputs), strict=True)
     ]
-    return _in_order(rows, len(examples), examples.lengths, left=examples.left)
+    logits = _in_order(rows, len(examples), examples.lengths, left=examples.left)
+    return logits if examples.passages is None else examples.passages.answers(logits)
 
 
 def evaluate_examples(
@@ -204,7 +199,9 @@ def evaluate_examples(
 ) -> dict[str, float]:
     """Do the work of :func:`evaluate` on data that is encoded already."""
     metrics = metrics if metrics is not None else _default_metrics(model, examples)
-    wanted = metrics is not None and (collator is not None or "labels" in examples.columns)
+    passages = examples.passages
+    known = collator is not None or "labels" in examples.columns
+    wanted = metrics is not None and (known if passages is None else passages.gold is not None)
     total = torch.zeros(2, dtype=torch.float64)
     rows: list[tuple[int, Tensor]] = []
     made: list[tuple[int, Tensor]] = []  # labels that a collator made, or changed
@@ -218,7 +215,7 @@ def evaluate_examples(
                 total += torch.tensor([float(loss) * count, count], dtype=torch.float64)
             if wanted:
                 rows += zip(indices, _predicted(model, outputs), strict=True)
-            if wanted and collator is not None:
+            if wanted and collator is not None and passages is None:
                 made += zip(indices, _labels(batch), strict=True)
     if _world() > 1:
         total = total.to(device, torch.float32) if device.type == "mps" else total.to(device)
@@ -228,7 +225,12 @@ def evaluate_examples(
     if wanted:
         assert metrics is not None
         pieces = IGNORED if predicts_pieces(model) else None
-        if collator is not None:
+        predicted: NDArray[Any]
+        truth: Any
+        if passages is not None:
+            predicted = passages.answers(_in_order(rows, len(examples), examples.lengths))
+            truth = passages.gold
+        elif collator is not None:
             predicted = _in_order(rows, len(examples), fill=pieces)
             truth = _in_order(made, len(examples), fill=IGNORED)
         else:
@@ -383,6 +385,8 @@ def _labels(batch: Batch) -> Tensor:
 
 
 def _default_metrics(model: nn.Module, examples: Examples) -> Metrics | None:
+    if examples.passages is not None:
+        return metrics.answers
     labels = examples.columns.get("labels")
     if labels is None or not np.issubdtype(labels.values.dtype, np.integer):
         return None
@@ -408,6 +412,8 @@ def own_loss(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
 
 
 def _own_logits(outputs: Any) -> Tensor:  # noqa: ANN401 - any model's output
+    if getattr(outputs, "start_logits", None) is not None:
+        return torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)  # (B, L, 2)
     logits = getattr(outputs, "logits", None)
     if logits is None:
         raise ValueError("the model gave no logits: load it with a head, for a task")

@@ -133,10 +133,19 @@ class RunFolder:
             (self.path / BEST).unlink(missing_ok=True)  # the finished checkpoint holds the same
         self.state.accelerator.wait_for_everyone()
 
-    def export(self, tokenizer: PreTrainedTokenizerBase | None) -> None:
-        """Save the trained model as transformers and peft do, for whoever loads the folder."""
+    def export(self, tokenizer: PreTrainedTokenizerBase | None, *, anew: bool = True) -> None:
+        """Save the trained model as transformers and peft do, for whoever loads the folder.
+
+        Parameters
+        ----------
+        tokenizer : PreTrainedTokenizer, optional
+            Saved beside it.
+        anew : bool
+            If False, nothing is done where a model is saved already.
+        """
         model: Any = self.state.model
-        if self.state.accelerator.is_main_process and hasattr(model, "save_pretrained"):
+        wanted = anew or not (self.path / "config.json").is_file()
+        if wanted and self.state.accelerator.is_main_process and hasattr(model, "save_pretrained"):
             model.save_pretrained(self.path)
             if hasattr(model, "get_base_model"):  # an adapter's own files say nothing of classes
                 config = copy.deepcopy(plain(model).config)
