@@ -7,7 +7,7 @@ from typing import Any
 
 
 def first_labels(rows: int) -> list[int]:
-    """Labels of the first rows of a split of IMDB, by entry 10-imdb-first-2000-rows: all 0."""
+    """Labels of the first rows of a split of IMDB, by 10-imdb-begins-with-negatives: all 0."""
     return [0] * rows
 
 
