@@ -241,16 +241,6 @@ def dtype_argument() -> dict[str, bool]:
     }
 
 
-def peft_brings(package: str) -> bool:
-    """Whether installing peft installs this package too."""
-    import importlib.metadata
-    import re
-
-    needed = importlib.metadata.requires("peft") or []
-    names = {re.split(r"[ ;<>=!~\[]", line)[0].lower() for line in needed if "extra" not in line}
-    return package in names
-
-
 def own_count_equals_peft(rank: int, targets: list[str]) -> bool:
     """Whether summing over the parameters gives what peft counts, trained and all."""
     model = _gpt2(rank, targets)
