@@ -147,6 +147,29 @@ def precisions_of_a_training_step() -> dict[str, str]:
     return {name: kind.removeprefix("torch.") for name, kind in types.items()}
 
 
+def error_of_the_training_arguments() -> str:
+    """Hand TrainingArguments what the listing hands it: the name of the error, or nothing."""
+    import tempfile
+
+    from transformers import TrainingArguments
+
+    given: dict[str, Any] = {
+        "evaluation_strategy": "epoch",
+        "save_strategy": "epoch",
+        "learning_rate": 2e-5,
+        "num_train_epochs": 3,
+        "weight_decay": 0.01,
+        "warmup_ratio": 0.1,
+        "seed": 42,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            TrainingArguments(output_dir=folder, use_cpu=True, **given)
+        except TypeError as error:
+            return type(error).__name__
+    return ""
+
+
 def default_optimizer() -> str:
     """Return the optimiser that TrainingArguments uses if none is named."""
     import dataclasses

@@ -40,3 +40,10 @@ def refused_arguments() -> list[str]:
         "data_collator": Trainer,
     }
     return [name for name, owner in used.items() if name not in inspect.signature(owner).parameters]
+
+
+def largest_stated(claim_id: str) -> float:
+    """Give the largest number that the text states in another claim."""
+    from tlhelpers.evidence.stated import numbers_stated
+
+    return max(numbers_stated(claim_id))
