@@ -43,12 +43,12 @@ def gpt2_trained(rank: int, targets: list[str]) -> int:
 
 
 def gpt2_total(rank: int, targets: list[str]) -> int:
-    """What peft counts for the same model in all."""
+    """What peft counts of GPT-2 with a head for two classes in all, trained or not."""
     return int(_gpt2(rank, targets).get_nb_trainable_parameters()[1])
 
 
 def gpt2_trained_percent(rank: int, targets: list[str]) -> float:
-    """Percentage that is trained, of all."""
+    """Percentage of GPT-2 with a head for two classes that is trained."""
     return share(gpt2_trained(rank, targets), gpt2_total(rank, targets))
 
 

@@ -97,7 +97,7 @@ def names_through_feature() -> list[str]:
 
 
 def arguments_taken() -> dict[str, bool]:
-    """Say of four argument names whether transformers takes them."""
+    """Ask transformers which of four argument names it takes."""
     from transformers import Trainer, TrainingArguments
 
     settings = inspect.signature(TrainingArguments).parameters
