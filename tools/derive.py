@@ -3,9 +3,9 @@
     python -m tools.derive           write it
     python -m tools.derive --check   only tell what is out of date
 
-From book/chapters.yaml: the parts of the book in _toc.yml, the list on the first page, the state in
-README.md, the heading of each page. From what a page imports: what its first cells install on
-Colab. A chapter is in the book as soon as its page is there.
+From book/chapters.yaml: the parts of the book and the pages of its claims in _toc.yml, the list on
+the first page, the state in README.md, the heading of each page. From what a page imports: what its
+first cells install on Colab. A chapter is in the book as soon as its page is there.
 """
 
 from __future__ import annotations
@@ -24,10 +24,6 @@ from tools.needs import needs, page_code
 from tools.pair import pair
 from tools.project import Chapter, Project, UserError, chapters, write_atomically
 
-# What stands between two such lines of a file is written here, whatever a comment looks like there.
-_PLACE = re.compile(
-    r"(^[^\n]*\bbegin chapters\b[^\n]*\n).*?(^[^\n]*\bend chapters\b)", re.MULTILINE | re.DOTALL
-)
 _HEADING = re.compile(r"^# .*$", re.MULTILINE)
 _INSTALL = re.compile(r'(%pip install -q "tlhelpers)(?:\[[\w,-]*\])?( @ git\+)')
 
@@ -65,6 +61,20 @@ def toc_parts(project: Project) -> str:
         parts.append({"caption": part, "chapters": files})
     text = yaml.safe_dump(parts, sort_keys=False, allow_unicode=True, width=1000)
     return textwrap.indent(text, "  ") if parts else ""
+
+
+def toc_claims(project: Project) -> str:
+    """Write the pages of claims in the table of contents: one for each chapter with a ledger."""
+    ledgers = {path.stem for path in (project.root / "book" / "claims").glob("[0-9][0-9]-*.yaml")}
+    sections = [
+        {"file": f"book/claims/{chapter.slug}", "title": f"{chapter.number} · {chapter.title}"}
+        for chapter in chapters(project)
+        if chapter.slug in ledgers
+    ]
+    if not sections:
+        return ""
+    text = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, width=1000)
+    return textwrap.indent(text, " " * 10)
 
 
 def first_page_list(project: Project) -> str:
@@ -116,18 +126,22 @@ def derived(project: Project) -> dict[Path, str]:
     UserError
         If a file has no place for it.
     """
-    files = {}
-    for name, fresh in (
-        ("_toc.yml", toc_parts(project)),
-        ("book/index.md", first_page_list(project)),
-        ("README.md", readme_state(project)),
+    files: dict[Path, str] = {}
+    for name, what, fresh in (
+        ("_toc.yml", "chapters", toc_parts(project)),
+        ("_toc.yml", "claims", toc_claims(project)),
+        ("book/index.md", "chapters", first_page_list(project)),
+        ("README.md", "chapters", readme_state(project)),
     ):
         path = project.root / name
-        parts = _PLACE.split(path.read_text("utf-8"))
+        text = files.get(path) or path.read_text("utf-8")
+        # What stands between two such lines is written here, whatever a comment looks like there.
+        place = rf"(^[^\n]*\bbegin {what}\b[^\n]*\n).*?(^[^\n]*\bend {what}\b)"
+        parts = re.split(place, text, flags=re.MULTILINE | re.DOTALL)
         if len(parts) != 4:
             raise UserError(
-                f"{name} has no single place for the chapters. Keep one pair of comment lines "
-                "with 'begin chapters' and 'end chapters'."
+                f"{name} has no single place for the {what}. Keep one pair of comment lines "
+                f"with 'begin {what}' and 'end {what}'."
             )
         before, begin, end, after = parts
         files[path] = before + begin + fresh + end + after

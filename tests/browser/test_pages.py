@@ -286,4 +286,5 @@ def test_the_pages_of_the_ledger_are_not_searched(open_page, address):
     context, opened, _ = open_page(PAGES[0], "light")
     hits = first_hits(opened, address, "learning rate")
     context.close()
-    assert hits and not {"book/claims", "book/corrections"} & set(hits)
+    assert hits
+    assert not any(hit.startswith(("book/claims", "book/corrections")) for hit in hits)

@@ -11,7 +11,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "claims"
     (folder / "computed").mkdir(parents=True)
     (folder / "computed" / "ch08.py").write_text(
-        "def count(rank):\n    return rank * (4096 + 4096)\n"
+        'def count(rank):\n    """Count the numbers of two factors."""\n    return 8192 * rank\n'
     )
     (folder / "references").mkdir()
     (folder / "references" / "08-lora-maths.yaml").write_text(REFERENCES)

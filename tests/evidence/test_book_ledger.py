@@ -4,8 +4,8 @@ import pytest
 
 from tests.evidence.settled import BOOK, settled
 from tests.evidence.small_ledger import GOOD, write
-from tlhelpers.evidence.ledger import load_ledger
-from tlhelpers.evidence.settle import settle
+from tlhelpers.evidence.ledger import Computed, load_ledger
+from tlhelpers.evidence.settle import computed_in_words, settle
 from tools.contract.prose_numbers import bare_phrases, unbacked_phrases
 
 
@@ -45,6 +45,13 @@ def test_every_reference_is_cited_or_recommended():
     used = {key for entry in BOOK.entries for key in entry.references}
     used |= {e.settled_by.reference for e in BOOK.entries if e.kind == "cited" and e.settled_by}
     assert sorted(set(BOOK.references) - used) == []
+
+
+def test_what_a_reader_sees_of_a_computation_is_a_sentence_without_code():
+    computed = [entry for entry in BOOK.entries if isinstance(entry.settled_by, Computed)]
+    for entry in computed:
+        said = computed_in_words(entry.settled_by, "", BOOK.folder)
+        assert entry.settled_by.function not in said and "`" not in said, entry.id
 
 
 @pytest.mark.parametrize("entry", BOOK.entries, ids=lambda entry: entry.id)

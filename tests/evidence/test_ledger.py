@@ -54,12 +54,30 @@ def test_a_bad_entry_names_file_entry_field_and_remedy(folder, change, message):
         (("  verdict: confirmed\n", ""), "'verdict' is missing"),
         (("verdict: confirmed", "verdict: refuted here"), "'verdict' cannot be stated"),
         (('figure: "87.2"', 'figure: "87.2", value: 87.2'), "'source.value' is compared with"),
+        (("read there", "the abstract"), "firm, but rests on an abstract or a quotation"),
+        (("read there", "quoted in two places"), "say why what was read is enough"),
     ],
 )
 def test_a_bad_cited_entry_is_refused(folder, change, message):
     assert change[0] in CITED
     with pytest.raises(LedgerError, match=message):
         load_ledger(write(folder, CITED.replace(*change)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("checked: read there", "checked: the abstract, suffices: it is their own count"),
+        ("checked: read there", "checked: read in the release notes"),
+    ],
+)
+def test_a_firm_verdict_says_why_an_abstract_is_enough(folder, change):
+    assert load_ledger(write(folder, CITED.replace(*change)))["08-cited"].verdict == "confirmed"
+
+
+def test_an_abstract_is_enough_for_what_depends(folder):
+    text = CITED.replace("read there", "the abstract").replace("confirmed", "depends")
+    assert load_ledger(write(folder, text))["08-cited"].verdict == "depends"
 
 
 WITHOUT_A_NUMBER = GOOD.replace('figure: "65,536"', 'figure: ""').replace(", value: 65_536", "")

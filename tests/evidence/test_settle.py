@@ -3,9 +3,9 @@
 import pytest
 
 from tests.evidence.small_ledger import GOOD, MEASURED, record, write
-from tlhelpers.evidence.ledger import load_ledger
+from tlhelpers.evidence.ledger import LedgerError, load_ledger
 from tlhelpers.evidence.recorded import ResultsError
-from tlhelpers.evidence.settle import settle
+from tlhelpers.evidence.settle import computed_in_words, readable, settle
 
 
 def test_a_good_entry_is_settled(folder):
@@ -39,3 +39,20 @@ def test_a_measured_entry_without_its_sweep_says_how_to_record_it(folder):
     entry = load_ledger(write(folder, MEASURED))["08-measured"]
     with pytest.raises(ResultsError, match="make results CHAPTER=08"):
         settle(entry, folder)
+
+
+def test_a_computation_is_said_in_words(folder):
+    settled_by = load_ledger(folder)["08-good"].settled_by
+    said = computed_in_words(settled_by, 65536, folder)
+    assert said == "Count the numbers of two factors: 65,536."
+    (folder / "computed" / "ch08.py").write_text("def count(rank):\n    return 8192 * rank\n")
+    with pytest.raises(LedgerError, match=r"ch08\.count does not say what it does"):
+        computed_in_words(settled_by, 65536, folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(True, "yes"), (1234567, "1,234,567"), ({"a": 1, "b": False}, "a 1, b no"), ([], "none")],
+)
+def test_a_value_is_written_for_a_reader(value, words):
+    assert readable(value) == words

@@ -24,6 +24,10 @@ parts:
   - caption: Words
     chapters:
       - file: book/glossary
+      - file: book/claims
+        sections:
+          # begin claims
+          # end claims
 """
 PAGE = """---
 kernelspec:
@@ -60,6 +64,9 @@ def project(tmp_path):
             "Above\n\n<!-- begin chapters -->\n<!-- end chapters -->\nBelow\n"
         )
     project.master("01-one").write_text("# Exercises\n")
+    (tmp_path / "book" / "claims" / "computed").mkdir(parents=True)
+    for name in ("02-two.yaml", "README.md"):
+        (tmp_path / "book" / "claims" / name).write_text("")
     project.source("01-one").write_text(PAGE.replace("CODE", "import spacy"))
     project.source("03-three").write_text(PAGE.replace("CODE", "import torch"))
     return project
@@ -88,6 +95,8 @@ def test_the_table_of_contents_names_pages_that_are_there_and_their_exercises(wr
     three = {"file": "notebooks/03-three", "title": "3 · Three"}
     assert second == {"caption": "Part II. Second", "chapters": [three]}
     assert words["caption"] == "Words"
+    _, claims = words["chapters"]
+    assert claims["sections"] == [{"file": "book/claims/02-two", "title": "2 · Two"}]
 
 
 def test_first_page_and_readme_say_what_is_finished_and_keep_the_rest(written):

@@ -1,10 +1,10 @@
-"""Write the book's pages about the ledger: every claim, and every correction.
+"""Write the book's pages about the ledger: the claims of each chapter, a list, the corrections.
 
-    python -m tools.site.ledger_pages FOLDER     writes book/claims.md and book/corrections.md there
+    python -m tools.site.ledger_pages FOLDER     writes them into FOLDER/book
 
-`tools.site.stage` calls `write_pages`. The entries are Markdown, so that they can be searched and
-read without any script; the script in the page only hides what the reader filters out, and asks no
-other host for anything.
+`tools.site.stage` calls `write_pages`. Each claim has a card on the page of its chapter, with an
+anchor of its own; the list of all and the cards in the chapters link to it. The script in a page
+only hides what the reader filters out (`claim_filter.py`), and asks no other host for anything.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from html import escape as html_escape
 from pathlib import Path
 
 import nbformat
+import yaml
 
-from tlhelpers.evidence.claims import readable
 from tlhelpers.evidence.ledger import (
     KINDS,
     VERDICTS,
@@ -31,8 +31,9 @@ from tlhelpers.evidence.ledger import (
     load_ledger,
 )
 from tlhelpers.evidence.recorded import ResultsError, recorded
-from tlhelpers.evidence.settle import Settled, settle
-from tools.project import Chapter, UserError, chapters, write_atomically
+from tlhelpers.evidence.settle import Settled, computed_in_words, settle
+from tools.project import Chapter, Project, UserError, chapters, write_atomically
+from tools.site.claim_filter import SCRIPT, STYLE, controls
 
 MEANING = {
     "confirmed": "it is so",
@@ -46,7 +47,7 @@ MEANING = {
 # These pages name every term, and explain none: a search has to find the chapter.
 NOT_SEARCHED = ("---", "nosearch: true", "---", "")
 KIND_MEANING = {
-    "computed": "exact, by a function that the tests call",
+    "computed": "exact, by some lines of code that the tests run",
     "measured": "from recorded runs over several seeds; the verdict follows from a 95 % interval "
     "and a bar that was registered before",
     "cited": "from a primary source",
@@ -87,17 +88,38 @@ def evidence(entry: Claim, settled: Settled, ledger: Ledger) -> str:
     """Say in Markdown what settles an entry."""
     settled_by = entry.settled_by
     if isinstance(settled_by, Computed):
-        return f"{escape(readable(settled.value))}, by `{settled_by.function}`"
+        said = computed_in_words(settled_by, settled.value, ledger.folder)
+        return f"{escape(said)} {_code_of(settled_by)}"
     if entry.judgement is not None:
         sweeps = ", ".join(f"`{name}`" for name in entry.sweeps)
         return f"{escape(str(entry.judgement))}; recorded in {sweeps}{_registered_when(entry)}"
     if isinstance(settled_by, Cited):
         reference = ledger.references[settled_by.reference]
         source = _link(f"{reference.authors} {reference.year}", reference.url)
-        state = "" if settled_by.checked else f" (not checked: {escape(settled_by.unchecked)})"
+        if settled_by.checked:
+            looked_up = f"Looked up: {settled_by.checked}."
+        else:
+            looked_up = f"Not looked up: {settled_by.unchecked}."
+        enough = f" Enough, because {settled_by.suffices}" if settled_by.suffices else ""
         value = escape(settled_by.quote_value)
-        return f"“{value}”, {source}, {escape(settled_by.locator)}{state}"
+        said = f"“{value}”, {source}, {escape(settled_by.locator)}."
+        return f"{said} {escape(looked_up + enough)}"
     return f"waits for {', '.join(f'`{name}`' for name in entry.sweeps)}"
+
+
+@cache
+def _repository() -> str:
+    config = yaml.safe_load((Project().root / "_config.yml").read_text("utf-8"))
+    return str(config["repository"]["url"])
+
+
+def _code_of(settled_by: Computed) -> str:
+    module, _, _ = settled_by.function.rpartition(".")
+    if module.startswith("tlhelpers"):
+        path = f"src/{module.replace('.', '/')}.py"
+    else:
+        path = f"book/claims/computed/{module}.py"
+    return _link("The code", f"{_repository()}/blob/main/{path}")
 
 
 def _registered_when(entry: Claim) -> str:
@@ -129,8 +151,8 @@ def _see_also(entry: Claim, ledger: Ledger) -> list[str]:
 def _where_stated(entry: Claim) -> str:
     if entry.source is None:
         return "a number of this book"
-    figure = f" as “{escape(entry.source.figure)}”" if entry.source.figure else ""
-    return f"stated{figure}, section {entry.source.section}, {entry.source.where}"
+    figure = f", as “{escape(entry.source.figure)}”" if entry.source.figure else ""
+    return f"the tutorial, section {entry.source.section} ({entry.source.where}){figure}"
 
 
 def _slug(text: str) -> str:
@@ -139,10 +161,14 @@ def _slug(text: str) -> str:
 
 def _card(entry: Claim, settled: Settled, ledger: Ledger) -> list[str]:
     instead = [f"**Instead:** {escape(entry.instead)}", ""] if entry.instead else []
+    permalink = (
+        f'<a class="tl-permalink" href="#{anchor(entry.id)}" title="Link to this claim"'
+        f' aria-label="Link to this claim">#</a>'
+    )
     return [
-        f"({_anchor(entry)})=",
-        f":::{{container}} tl-claim tl-k-{entry.kind} tl-v-{_slug(entry.verdict)}",
-        f"**{escape(entry.claim)}**",
+        f"({anchor(entry.id)})=",
+        f":::{{container}} {_classes(entry)}",
+        f"**{escape(entry.claim)}**{permalink}",
         "",
         f"*{entry.verdict}*, {entry.kind}; {_where_stated(entry)}",
         "",
@@ -158,13 +184,23 @@ def _card(entry: Claim, settled: Settled, ledger: Ledger) -> list[str]:
     ]
 
 
+def _classes(entry: Claim) -> str:
+    return f"tl-claim tl-k-{entry.kind} tl-v-{_slug(entry.verdict)}"
+
+
 def _conditions(entry: Claim) -> list[str]:
     said = [("Depends on", entry.depends_on), ("Overturned by", entry.overturned_by)]
     return [line for name, text in said if text for line in (f"{name}: {escape(text)}", "")]
 
 
-def _anchor(entry: Claim) -> str:
-    return f"claim-{entry.id}"
+def anchor(claim_id: str) -> str:
+    """Return the anchor of a claim's card."""
+    return f"claim-{claim_id}"
+
+
+def card_address(claim_id: str) -> str:
+    """Return where a claim's card stands, as seen from the folder ``book``."""
+    return f"claims/{_listed()[int(claim_id[:2])].slug}.html#{anchor(claim_id)}"
 
 
 def _by_chapter(entries: Sequence[Claim]) -> dict[int, list[Claim]]:
@@ -172,16 +208,53 @@ def _by_chapter(entries: Sequence[Claim]) -> dict[int, list[Claim]]:
     return {n: [entry for entry in entries if entry.chapter == n] for n in chapters}
 
 
-def claims_page(ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str, Settled]) -> str:
-    """Return the page of all claims, with its filter."""
+_KINDS = ("Evidence", "kind", [(kind, kind) for kind in KINDS])
+_VERDICTS = ("Verdict", "verdict", [(_slug(verdict), verdict) for verdict in VERDICTS])
+
+
+def chapter_page(
+    chapter: int, ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str, Settled]
+) -> str:
+    """Return the page of one chapter's claims, with its filter."""
+    title = escape(_chapter_title(chapter, titles))
+    where = "The chapter is not written yet."
+    if chapter in titles:
+        where = f"From {_link('the chapter', f'../../notebooks/{_listed()[chapter].slug}.ipynb')}."
+    lines = [
+        *NOT_SEARCHED,
+        f"# Claims {chapter:02d} · {title}",
+        "",
+        f"{where} What the words mean, and the claims of all chapters: "
+        "[every claim, and what settles it](../claims.md).",
+        "",
+        STYLE + controls([_KINDS, _VERDICTS]),
+        "",
+    ]
+    for entry in ledger.of_chapter(chapter):
+        lines += _card(entry, settled[entry.id], ledger)
+    lines += [SCRIPT, ""]
+    return "\n".join(lines)
+
+
+def list_page(ledger: Ledger, titles: Mapping[int, str]) -> str:
+    """Return the page that says what is checked and how, with every claim in one line."""
     counts = Counter(entry.verdict for entry in ledger.entries)
+    by_chapter = _by_chapter(ledger.entries)
+    chapters = [(f"{n:02d}", f"{n:02d} {_html_title(n, titles)}") for n in by_chapter]
+    filters = [("Chapter", "chapter", chapters), _KINDS, _VERDICTS]
     lines = [
         *NOT_SEARCHED,
         "# Every claim, and what settles it",
         "",
-        "A claim is a number, or a statement that can be tested, about transfer learning. "
-        "Each has a verdict, and evidence that anyone can look at: a function, a recorded "
-        "experiment, or a published source. "
+        "A claim is a number, or a statement that can be tested. "
+        "Most are taken from the tutorial *Transfer Learning in NLP*, the first of four on "
+        "pretrained language models, whose twenty sections this book follows chapter by chapter. "
+        "It covers the whole field in less than an hour of reading, and that is why we follow it; "
+        "in so little room nobody can give the evidence for every sentence, and that is why we "
+        "check it. The others are numbers of our own, held to the same rules.",
+        "",
+        "Each claim has a verdict, and evidence that anyone can look at: some lines of code, a "
+        "recorded experiment, or a published source. "
         "[What we corrected](corrections.md) has the corrections on a page of their own.",
         "",
         "| verdict | meaning | claims |",
@@ -191,31 +264,57 @@ def claims_page(ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str,
         "",
         *(f"- *{kind}*: {KIND_MEANING[kind]}" for kind in KINDS),
         "",
-        _controls(ledger, titles),
+        "## By chapter",
+        "",
+        _table_of_chapters(by_chapter, titles),
+        "",
+        "## Find a claim",
+        "",
+        STYLE + controls(filters),
+        "",
+        f'<details class="tl-all"><summary>All {len(ledger.entries)} claims, a line each</summary>'
+        '<ul class="tl-lines">' + "".join(map(_line, ledger.entries)) + "</ul></details>",
+        "",
+        SCRIPT,
         "",
     ]
-    for chapter, entries in _by_chapter(ledger.entries).items():
-        lines += _chapter_heading(chapter, titles)
-        for entry in entries:
-            lines += _card(entry, settled[entry.id], ledger)
-    lines += [SCRIPT, ""]
     return "\n".join(lines)
 
 
-def _chapter_heading(chapter: int, titles: Mapping[int, str]) -> list[str]:
-    lines = [f"## {chapter:02d} · {escape(_chapter_title(chapter, titles))}", ""]
-    if chapter in titles:
-        lines += [
-            f"From {_link('the chapter', f'../notebooks/{_listed()[chapter].slug}.ipynb')}.",
-            "",
-        ]
-    return lines
+def _html_title(chapter: int, titles: Mapping[int, str]) -> str:
+    return html_escape(_chapter_title(chapter, titles))
 
 
-def corrections_page(
-    ledger: Ledger, titles: Mapping[int, str], settled: Mapping[str, Settled]
-) -> str:
-    """Return the page of corrections: what is said, the evidence, what to do instead."""
+def _table_of_chapters(by_chapter: Mapping[int, Sequence[Claim]], titles: Mapping[int, str]) -> str:
+    """Count the verdicts of each chapter; a number opens the page of just these."""
+    heads = "".join(f"<th>{name}</th>" for name in ("chapter", *VERDICTS, "all"))
+    rows = []
+    for chapter, entries in by_chapter.items():
+        page = f"claims/{_listed()[chapter].slug}.html"
+        counts = Counter(entry.verdict for entry in entries)
+        cells = "".join(
+            f'<td><a href="{page}?verdict={_slug(verdict)}">{counts[verdict]}</a></td>'
+            if counts[verdict]
+            else "<td></td>"
+            for verdict in VERDICTS
+        )
+        title = f"{chapter:02d} · {_html_title(chapter, titles)}"
+        name = f'<td><a href="{page}">{title}</a></td>'
+        rows.append(f"<tr>{name}{cells}<td>{len(entries)}</td></tr>")
+    head, body = f"<thead><tr>{heads}</tr></thead>", f"<tbody>{''.join(rows)}</tbody>"
+    return f'<table class="table">{head}{body}</table>'
+
+
+def _line(entry: Claim) -> str:
+    return (
+        f'<li class="{_classes(entry)}" data-chapter="{entry.chapter:02d}">'
+        f'<a href="{card_address(entry.id)}">{html_escape(entry.claim)}</a> '
+        f"<em>{entry.verdict}</em>, {entry.kind}</li>"
+    )
+
+
+def corrections_page(ledger: Ledger, titles: Mapping[int, str]) -> str:
+    """Return the page of corrections: what is said, what was found, what to do instead."""
     corrected = [entry for entry in ledger.entries if entry.verdict == "corrected"]
     lines = [
         *NOT_SEARCHED,
@@ -223,8 +322,8 @@ def corrections_page(
         "",
         "Whoever explains a field has to compress it. A figure gets rounded, a library changes, "
         "a rule of thumb outlives the experiment behind it. "
-        "Each entry below gives a statement that is in circulation, what we found when we looked, "
-        "and what we would do instead. "
+        "Each entry below gives a statement of the tutorial that this book follows "
+        "([what it is](claims.md)), what we found when we looked, and what we would do instead. "
         "A correction can be wrong too: if one is, please tell us, with the evidence.",
         "",
         STYLE,
@@ -232,7 +331,7 @@ def corrections_page(
     if not corrected:
         lines += ["So far there is nothing to correct.", ""]
     for chapter, entries in _by_chapter(corrected).items():
-        lines += _chapter_heading(chapter, titles)
+        lines += [f"## {chapter:02d} · {escape(_chapter_title(chapter, titles))}", ""]
         for entry in entries:
             lines += [
                 ":::{container} tl-claim tl-v-corrected",
@@ -240,92 +339,38 @@ def corrections_page(
                 "",
                 f"**What we found:** {escape(entry.why)}",
                 "",
-                f"**Instead:** {escape(entry.instead)}",
-                "",
-                f"Evidence: {evidence(entry, settled[entry.id], ledger)}",
-                *_see_also(entry, ledger),
+                f"**Instead:** {escape(entry.instead)} "
+                f'<a href="{card_address(entry.id)}">Evidence</a>',
                 ":::",
                 "",
             ]
     return "\n".join(lines)
 
 
-def _options(values: Sequence[tuple[str, str]]) -> str:
-    items = (f'<option value="{value}">{label}</option>' for value, label in values)
-    return '<option value="">all</option>' + "".join(items)
+_CARD = re.compile(r'(<li data-claim="([^"]+)".*?)(</li>)', re.DOTALL)
 
 
-def _controls(ledger: Ledger, titles: Mapping[int, str]) -> str:
-    chapters = [
-        (f"{n:02d}", html_escape(f"{n:02d} {_chapter_title(n, titles)}"))
-        for n in _by_chapter(ledger.entries)
-    ]
-    kinds = [(f"tl-k-{kind}", kind) for kind in KINDS]
-    verdicts = [(f"tl-v-{_slug(verdict)}", verdict) for verdict in VERDICTS]
-    return (
-        f"{STYLE}"
-        '<form class="tl-filter" hidden aria-label="Filter the claims">'
-        f'<label>Chapter <select name="chapter">{_options(chapters)}</select></label>'
-        f'<label>Evidence <select name="kind">{_options(kinds)}</select></label>'
-        f'<label>Verdict <select name="verdict">{_options(verdicts)}</select></label>'
-        '<label>Words <input name="words" type="search" autocomplete="off"></label>'
-        '<button type="reset">Show all</button>'
-        '<output aria-live="polite"></output>'
-        "</form>"
-    )
+def link_cards(notebook: str) -> str:
+    """Let each card that a page shows end with a link to its entry in the list of claims.
 
-
-# The variables are those of the book's theme: they change with light and dark.
-STYLE = """<style>
-.tl-filter{display:flex;flex-wrap:wrap;gap:.6em 1em;align-items:end;margin:1em 0}
-.tl-filter[hidden],[hidden].tl-claim,section[hidden]{display:none}
-.tl-filter label{display:flex;flex-direction:column;font-size:.9em;max-width:100%}
-.tl-filter :is(select,input,button){font:inherit;padding:.3em .5em;max-width:100%;min-height:2.2em;
-color:var(--pst-color-text-base);background:var(--pst-color-surface);
-border:1px solid var(--pst-color-text-muted);border-radius:.25em}
-.tl-filter output{flex-basis:100%}
-div.docutils.tl-claim{border-left:.25em solid var(--pst-color-text-muted);margin:0 0 1.6em;
-padding:.1em 0 .1em .9em;max-width:100%}
-.tl-claim p{margin:.25em 0}
-.tl-claim code .pre{white-space:normal;overflow-wrap:anywhere}
-div.docutils.tl-v-confirmed{border-color:var(--pst-color-success)}
-div.docutils.tl-v-corrected{border-color:var(--pst-color-danger)}
-div.docutils.tl-v-refuted-here{border-color:var(--pst-color-danger)}
-div.docutils.tl-v-depends{border-color:var(--pst-color-warning)}
-</style>
-"""
-
-SCRIPT = """<script>
-(() => {
-const form = document.querySelector('.tl-filter');
-const cards = [...document.querySelectorAll('.tl-claim')];
-const inSection = card => card.closest('section');
-const chapterOf = card => inSection(card).querySelector('h2').textContent.trim().slice(0, 2);
-const data = cards.map(card => ({card, section: inSection(card), chapter: chapterOf(card),
-text: card.textContent.toLowerCase()}));
-const show = () => {
-const wanted = Object.fromEntries(new FormData(form));
-const words = wanted.words.toLowerCase().split(/\\s+/).filter(Boolean);
-const alive = new Set();
-let count = 0;
-for (const {card, section, chapter, text} of data) {
-const fits = (!wanted.chapter || wanted.chapter === chapter)
-&& (!wanted.kind || card.classList.contains(wanted.kind))
-&& (!wanted.verdict || card.classList.contains(wanted.verdict))
-&& words.every(word => text.includes(word));
-card.hidden = !fits;
-if (fits) { alive.add(section); count += 1; }
-}
-for (const {section} of data) section.hidden = !alive.has(section);
-form.querySelector('output').textContent = `${count} of ${cards.length} claims`;
-};
-form.addEventListener('input', show);
-form.addEventListener('submit', event => event.preventDefault());
-form.addEventListener('reset', () => setTimeout(show));
-form.hidden = false;
-show();
-})();
-</script>"""
+    In JupyterLab and on Colab there is no such page to link to: hence not where the card is made.
+    """
+    if "data-claim=" not in notebook:
+        return notebook
+    content = nbformat.reads(notebook, as_version=4)
+    outputs = (output for cell in content.cells for output in cell.get("outputs", []))
+    for output in outputs:
+        data = output.get("data", {})
+        if "text/html" in data:
+            data["text/html"] = _CARD.sub(
+                lambda card: (
+                    f'{card[1]} <small><a href="../book/{card_address(card[2])}">'
+                    f"evidence and link</a></small>{card[3]}"
+                ),
+                data["text/html"],
+            )
+    text: str = nbformat.writes(content)
+    return text
 
 
 def settle_all(ledger: Ledger) -> dict[str, Settled]:
@@ -352,7 +397,7 @@ def settle_all(ledger: Ledger) -> dict[str, Settled]:
 
 
 def write_pages(stage: Path, ledger: Ledger | None = None) -> list[Path]:
-    """Write ``book/claims.md`` and ``book/corrections.md`` into the stage folder.
+    """Write the list of claims, a page for each chapter's, and the corrections.
 
     Parameters
     ----------
@@ -364,11 +409,16 @@ def write_pages(stage: Path, ledger: Ledger | None = None) -> list[Path]:
     except LedgerError as error:
         raise UserError(str(error)) from error
     titles, settled = staged_titles(stage), settle_all(ledger)
+    book = stage / "book"
     pages = {
-        stage / "book" / "claims.md": claims_page(ledger, titles, settled),
-        stage / "book" / "corrections.md": corrections_page(ledger, titles, settled),
+        book / "claims.md": list_page(ledger, titles),
+        book / "corrections.md": corrections_page(ledger, titles),
     }
+    for chapter in _by_chapter(ledger.entries):
+        path = book / "claims" / f"{_listed()[chapter].slug}.md"
+        pages[path] = chapter_page(chapter, ledger, titles, settled)
     for path, text in pages.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
     return list(pages)
 

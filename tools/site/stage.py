@@ -17,7 +17,7 @@ import nbformat
 import yaml
 
 from tools.project import Project, UserError, write_atomically
-from tools.site.ledger_pages import write_pages
+from tools.site.ledger_pages import link_cards, write_pages
 
 PAGE_FOLDERS = ("_static", "images")
 _GRADER = re.compile(r"# @title Run this first|grader\.check\(|---\s+To hand in:")
@@ -68,7 +68,8 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
         for slug in toc_chapters(project):
             executed = project.executed(slug, profile)
             if executed.exists():
-                shutil.copy2(executed, fresh / "notebooks" / executed.name)
+                linked = link_cards(executed.read_text("utf-8"))
+                write_atomically(fresh / "notebooks" / executed.name, linked)
             elif unexecuted and project.notebook(slug).exists():
                 shutil.copy2(project.notebook(slug), fresh / "notebooks" / executed.name)
                 print(f"  without outputs: {slug}")

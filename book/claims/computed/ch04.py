@@ -2,36 +2,6 @@
 
 from __future__ import annotations
 
-# What a model of a kind is pretrained on: each kind has an objective of its own.
-_OBJECTIVES = {
-    "encoder": "masked words",
-    "decoder": "next word",
-    "encoder-decoder": "spans or whole texts",
-}
-
-
-def objectives(hub_ids: list[str]) -> list[str]:
-    """Name the objectives of some published models, by what their configurations can predict.
-
-    An encoder has a head for masked words, a decoder one for the next word; with both, a damaged
-    text is turned into what was taken out of it.
-    """
-    from transformers import MODEL_FOR_MASKED_LM_MAPPING
-
-    from tlhelpers.pretrained.published import configuration
-
-    found = set()
-    for config in map(configuration, hub_ids):
-        encoder = type(config) in MODEL_FOR_MASKED_LM_MAPPING
-        kind = "encoder" if encoder else "decoder"
-        found.add(_OBJECTIVES["encoder-decoder" if config.is_encoder_decoder else kind])
-    return sorted(found)
-
-
-def number_of_objectives(hub_ids: list[str]) -> int:
-    """Count them."""
-    return len(objectives(hub_ids))
-
 
 def shares_of_chosen_tokens(chosen: float) -> dict[str, float]:
     """Return the shares of all tokens that BERT's collator masks, replaces, and leaves to predict.

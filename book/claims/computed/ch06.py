@@ -74,6 +74,37 @@ def parts_of_the_embedding() -> list[str]:
     return [*lookups, type(embeddings.LayerNorm).__name__, type(embeddings.dropout).__name__]
 
 
+def summed_embeddings() -> list[str]:
+    """List the tables whose rows BERT's embedding layer adds, found by leaving out each in turn.
+
+    The layer is run with random weights; without one that is added, the sum made by hand, then
+    normalised, is no longer what the library gives.
+    """
+    import torch
+    from transformers import BertConfig
+    from transformers.models.bert.modeling_bert import BertEmbeddings
+
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "vocab_size": 9}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layer = BertEmbeddings(BertConfig(**sizes)).eval()
+    ids, segments = torch.tensor([[3, 5, 7]]), torch.tensor([[0, 0, 1]])
+    rows = {
+        "word_embeddings": layer.word_embeddings(ids),
+        "position_embeddings": layer.position_embeddings(torch.arange(3)[None]),
+        "token_type_embeddings": layer.token_type_embeddings(segments),
+    }
+    whole = layer(ids, token_type_ids=segments)
+
+    def gives_the_layer(names: list[str]) -> bool:
+        added = layer.LayerNorm(sum(rows[name] for name in names))
+        return bool(torch.allclose(added, whole, atol=1e-6))
+
+    if not gives_the_layer(list(rows)):
+        return []
+    return [name for name in rows if not gives_the_layer([n for n in rows if n != name])]
+
+
 def layer_norm_after_the_sum() -> bool:
     """Say whether each half of a layer normalises the sum of its input and its output (post-norm).
 

@@ -257,3 +257,16 @@ def rounding_error(levels: str, block_size: int = 64) -> float:
     return float(
         100 * (lora.round_to_levels(weight, of, block_size) - weight).norm() / weight.norm()
     )
+
+
+def card_hours_saved() -> float:
+    """Divide the card-hours of full fine-tuning by those of LoRA, as section 8 states them.
+
+    At most: the largest number of cards, the fewest hours of full fine-tuning and the most of LoRA.
+    """
+    from tlhelpers.evidence.stated import numbers_stated
+
+    (hours,) = numbers_stated("08-full-fine-tuning-takes-a-day")
+    (hours_with_lora,) = numbers_stated("08-mistral-in-two-hours")
+    cards = max(numbers_stated("08-full-fine-tuning-needs-several-gpus"))
+    return hours * cards / hours_with_lora

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def first_labels(rows: int) -> list[int]:
-    """Labels of the first rows of a split of IMDB, by entry 10-imdb-first-2000-rows: all 0."""
+    """Labels of the first rows of a split of IMDB, by 10-imdb-begins-with-negatives: all 0."""
     return [0] * rows
 
 
@@ -110,6 +110,66 @@ def accepted_by(function: str, argument: str) -> bool:
     return argument in inspect.signature(getattr(transformers, function).__init__).parameters
 
 
+def precisions_of_a_training_step() -> dict[str, str]:
+    """Train a layer for one step with bf16=True: the types of its weights and of its products."""
+    import contextlib
+    import io
+    import tempfile
+
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    class Layer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 2)
+            self.seen = ""
+
+        def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+            products = self.linear(x)
+            self.seen = str(products.dtype)
+            return {"loss": torch.nn.functional.cross_entropy(products.float(), labels)}
+
+    rows: Any = [{"x": torch.ones(4), "labels": torch.tensor(0)}]
+    layer = Layer()
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        settings = TrainingArguments(
+            output_dir=folder,
+            use_cpu=True,
+            bf16=True,
+            max_steps=1,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        Trainer(model=layer, args=settings, train_dataset=rows).train()
+    types = {"weights": str(layer.linear.weight.dtype), "products": layer.seen}
+    return {name: kind.removeprefix("torch.") for name, kind in types.items()}
+
+
+def error_of_the_training_arguments() -> str:
+    """Hand TrainingArguments what the listing hands it: the name of the error, or nothing."""
+    import tempfile
+
+    from transformers import TrainingArguments
+
+    given: dict[str, Any] = {
+        "evaluation_strategy": "epoch",
+        "save_strategy": "epoch",
+        "learning_rate": 2e-5,
+        "num_train_epochs": 3,
+        "weight_decay": 0.01,
+        "warmup_ratio": 0.1,
+        "seed": 42,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            TrainingArguments(output_dir=folder, use_cpu=True, **given)
+        except TypeError as error:
+            return type(error).__name__
+    return ""
+
+
 def default_optimizer() -> str:
     """Return the optimiser that TrainingArguments uses if none is named."""
     import dataclasses
@@ -134,6 +194,11 @@ def warmup_steps(rows: int, batch: int, epochs: int, share: float) -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(output_dir=folder, use_cpu=True, warmup_steps=share)
     return int(settings.get_warmup_steps(optimizer_steps(rows, batch, epochs)))
+
+
+def missing_after(packages: list[str], imported: list[str]) -> list[str]:
+    """Name what a listing imports and installing these packages does not bring along."""
+    return [wanted for wanted in imported if not installed_by(packages, wanted)]
 
 
 def installed_by(packages: list[str], wanted: str) -> bool:

@@ -43,12 +43,12 @@ def gpt2_trained(rank: int, targets: list[str]) -> int:
 
 
 def gpt2_total(rank: int, targets: list[str]) -> int:
-    """What peft counts for the same model in all."""
+    """What peft counts of GPT-2 with a head for two classes in all, trained or not."""
     return int(_gpt2(rank, targets).get_nb_trainable_parameters()[1])
 
 
 def gpt2_trained_percent(rank: int, targets: list[str]) -> float:
-    """Percentage that is trained, of all."""
+    """Percentage of GPT-2 with a head for two classes that is trained."""
     return share(gpt2_trained(rank, targets), gpt2_total(rank, targets))
 
 
@@ -239,16 +239,6 @@ def dtype_argument() -> dict[str, bool]:
         "taken": model.dtype == torch.float16,
         "deprecated": "`torch_dtype` is deprecated" in source,
     }
-
-
-def peft_brings(package: str) -> bool:
-    """Whether installing peft installs this package too."""
-    import importlib.metadata
-    import re
-
-    needed = importlib.metadata.requires("peft") or []
-    names = {re.split(r"[ ;<>=!~\[]", line)[0].lower() for line in needed if "extra" not in line}
-    return package in names
 
 
 def own_count_equals_peft(rank: int, targets: list[str]) -> bool:

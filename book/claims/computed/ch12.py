@@ -37,7 +37,7 @@ def bert_head_input() -> list[str]:
 
 
 def architecture(hub_id: str) -> str:
-    """Say of a published model whether it is an encoder, a decoder or both.
+    """Tell by its configuration whether a published model is an encoder, a decoder or both.
 
     An encoder is what transformers can give a masked-language-model head.
     """
@@ -52,7 +52,7 @@ def architecture(hub_id: str) -> str:
 
 
 def architectures(hub_ids: list[str]) -> list[str]:
-    """Say it of several models: the kinds that occur, in alphabetical order."""
+    """Tell encoders, decoders and models of both by their configurations: the kinds that occur."""
     return sorted({architecture(hub_id) for hub_id in hub_ids})
 
 

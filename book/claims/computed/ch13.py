@@ -17,7 +17,7 @@ def percent_in_section_10() -> list[float]:
 
 
 def decay_pulls_to(start: float, pretrained: float, steps: int = 2000) -> str:
-    """Say where weight decay alone moves a weight: to its pretrained value, or to zero.
+    """Find out whether weight decay alone moves a weight to its pretrained value or to zero.
 
     AdamW subtracts rate x decay x weight in each step (Loshchilov and Hutter 2019, algorithm 2);
     with a gradient of zero nothing else happens.

@@ -2,7 +2,7 @@
 
 
 def probe_without_labels() -> str:
-    """Fit a linear probe on no labelled text; return the name of the error, or "fitted"."""
+    """Fit a linear probe on no labelled text; the name of the error, or "fitted"."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
@@ -25,5 +25,5 @@ def llama_3_70b_parameters() -> int:
 
 
 def llama_3_70b_gigabytes(bits: int) -> float:
-    """Memory of its weights alone, in 10^9 bytes."""
+    """Memory of the weights of Llama 3 70B alone, in 10^9 bytes."""
     return round(llama_3_70b_parameters() * bits / 8 / 1e9, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 
@@ -21,6 +21,7 @@ from tlhelpers.evidence.ledger import (
     Ledger,
     load_ledger,
 )
+from tlhelpers.evidence.settle import computed_in_words
 from tlhelpers.metrics import prediction_interval
 from tlhelpers.visuals.html import Html
 
@@ -165,7 +166,8 @@ def describe_evidence(entry: Claim, ledger: Ledger | None = None) -> str:
     """Say in a few words what settles an entry."""
     settled_by = entry.settled_by
     if isinstance(settled_by, Computed):
-        return f"computed: {readable(settled_by.expects)} ({settled_by.function})"
+        folder = ledger.folder if ledger else None
+        return f"computed. {computed_in_words(settled_by, settled_by.expects, folder)}"
     if entry.judgement is not None:
         return f"measured: {entry.judgement} (recorded in {', '.join(entry.sweeps)})"
     if isinstance(settled_by, Cited):
@@ -179,21 +181,6 @@ def describe_evidence(entry: Claim, ledger: Ledger | None = None) -> str:
         return ""
     waits = ", ".join(entry.sweeps)
     return f"planned: {entry.registered.experiment} Bar: {entry.registered.in_words()} ({waits})"
-
-
-def readable(value: object) -> str:
-    """Write a settled value for a reader: thousands with commas, truth as yes or no."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {readable(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(readable(item) for item in value)
-    return str(value)
 
 
 def _as_text(entry: Claim) -> str:
@@ -215,8 +202,8 @@ def _as_html(entry: Claim, ledger: Ledger) -> str:
         for change in entry.changed
     )
     return (
-        f'<li style="border-left:.25em solid var(--tl-{colour});padding:.1em 0 .1em .8em;'
-        'margin:0 0 .9em;list-style:none">'
+        f'<li data-claim="{entry.id}" style="border-left:.25em solid var(--tl-{colour});'
+        'padding:.1em 0 .1em .8em;margin:0 0 .9em;list-style:none">'
         f"{escape(entry.claim)}{said}<br>"
         f'<strong style="color:var(--tl-{colour})">{sign} {entry.verdict}</strong> '
         f"{escape(entry.why)}{instead}"

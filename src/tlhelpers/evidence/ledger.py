@@ -43,6 +43,10 @@ VERDICTS = (
 WHERE = ("prose", "table", "caption", "formula", "code", "output")
 # A verdict that says "this is so" must rest on something that somebody has looked at.
 FIRM_VERDICTS = ("confirmed", "corrected")
+# What somebody else read, or what authors promise of their work before they show it.
+_NOT_THE_WORK_ITSELF = re.compile(
+    r"\b(abstracts?|announcement|(?<!release )notes|quoted|digest|descriptions|translation)\b"
+)
 
 
 class LedgerError(ValueError):
@@ -147,6 +151,8 @@ class Cited(Entry):
         How and where it was looked up; empty if it was not.
     unchecked : str
         Why it could not be looked up; exactly one of the two is given.
+    suffices : str
+        Why what was read is enough for a firm verdict, where it was an abstract or a quotation.
     """
 
     reference: Text
@@ -154,6 +160,12 @@ class Cited(Entry):
     quote_value: Text
     checked: Words = ""
     unchecked: Words = ""
+    suffices: Words = ""
+
+    @property
+    def rests_on_little(self) -> bool:
+        """Whether an abstract or a quotation was read, and nothing says why that is enough."""
+        return not self.suffices and bool(_NOT_THE_WORK_ITSELF.search(self.checked))
 
     @model_validator(mode="after")
     def _is_either_checked_or_not(self) -> Cited:
@@ -301,6 +313,12 @@ class Claim(Entry):
         if firm and isinstance(self.settled_by, Cited) and self.settled_by.unchecked:
             advice = "Look the value up and say how (checked:), or use verdict: depends."
             raise wrong("verdict", "is firm, but the citation is unchecked", advice)
+        if firm and isinstance(self.settled_by, Cited) and self.settled_by.rests_on_little:
+            advice = (
+                "Read the work itself, use verdict: depends, or say why what was read is enough "
+                "(settled_by.suffices)."
+            )
+            raise wrong("verdict", "is firm, but rests on an abstract or a quotation", advice)
         if self.stated_verdict == "corrected" and not self.instead:
             raise wrong("instead", "is missing", _ADD_IT)
         return self

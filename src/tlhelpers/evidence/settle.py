@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +88,54 @@ def find_function(dotted: str, folder: Path) -> Callable[..., Any]:
     if not callable(function):
         raise LedgerError(f"{dotted}: no function {name!r} in {module_name}. Write it.")
     return function  # type: ignore[no-any-return]
+
+
+def computed_in_words(settled_by: Computed, value: object, folder: Path | None = None) -> str:
+    """Say in a sentence what a computation does, and what it gave.
+
+    Parameters
+    ----------
+    settled_by : Computed
+        Its function is described by the first line of its docstring.
+    value : number, text, truth value, list or mapping
+        What it gave.
+    folder : Path, optional
+        Folder of the ledger, for ``computed/chNN.py``; by default the book's.
+
+    Returns
+    -------
+    str
+        ``"Count the parameters of a BERT: 109,482,240."``
+
+    Raises
+    ------
+    LedgerError
+        If the function does not say what it does.
+    """
+    function = find_function(settled_by.function, folder or ledger_folder())
+    said = " ".join((function.__doc__ or "").strip().partition("\n\n")[0].split())
+    if not said:
+        raise LedgerError(
+            f"{settled_by.function} does not say what it does. Write the first line of its "
+            "docstring for whoever reads the claim."
+        )
+    said = re.sub("^(Return|Give|Say) ", "", said).replace("``", "").rstrip(".")
+    return f"{said[0].upper()}{said[1:]}: {readable(value)}."
+
+
+def readable(value: object) -> str:
+    """Write a settled value for a reader: thousands with commas, truth as yes or no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {readable(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(readable(item) for item in value) or "none"
+    return str(value) or "nothing"
 
 
 def settle(entry: Claim, folder: Path | None = None) -> Settled:

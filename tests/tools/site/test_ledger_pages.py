@@ -7,7 +7,7 @@ import pytest
 
 from tlhelpers.evidence.ledger import load_ledger
 from tools.project import UserError
-from tools.site.ledger_pages import claims_page, escape, settle_all, write_pages
+from tools.site.ledger_pages import chapter_page, escape, link_cards, settle_all, write_pages
 from tools.sweep.record import write_content
 
 LEDGER = """
@@ -44,7 +44,10 @@ hu-2021: {authors: Hu et al., year: 2021, title: LoRA, url: "https://arxiv.org/a
 def ledger(tmp_path: Path):
     folder = tmp_path / "claims"
     (folder / "computed").mkdir(parents=True)
-    (folder / "computed" / "ch08.py").write_text("def count(rank):\n    return rank * 8192\n")
+    (folder / "computed" / "ch08.py").write_text(
+        'def count(rank):\n    """Count the numbers of ``two`` factors."""\n'
+        "    return rank * 8192\n"
+    )
     first, second = LEDGER.split("- id: 09")
     (folder / "08-lora-maths.yaml").write_text(first)
     (folder / "09-what-layers-learn.yaml").write_text("- id: 09" + second)
@@ -60,33 +63,79 @@ def pages(ledger, tmp_path: Path) -> dict[str, str]:
     title = nbformat.v4.new_markdown_cell("# A small `update` is enough\n\nText.")
     notebook = nbformat.v4.new_notebook(cells=[title])
     nbformat.write(notebook, stage / "notebooks" / "08-lora-maths.ipynb")
-    return {path.name: path.read_text() for path in write_pages(stage, ledger)}
+    return {str(p.relative_to(stage / "book")): p.read_text() for p in write_pages(stage, ledger)}
 
 
-def test_every_claim_is_on_the_page_with_verdict_evidence_and_place(pages):
-    page = pages["claims.md"]
-    assert page.count(":::{container} tl-claim") == 3
+LORA, LAYERS = "claims/08-lora-maths.md", "claims/09-what-layers-learn.md"
+
+
+def test_every_claim_has_a_card_with_verdict_evidence_and_place(pages):
+    page = pages[LORA]
+    assert page.count(":::{container} tl-claim") == 2
+    assert pages[LAYERS].count(":::{container} tl-claim") == 1
     assert "tl-k-computed tl-v-confirmed" in page
-    assert "65,536, by `ch08.count`" in page
+    assert "the tutorial, section 8 (formula), as “65,536”" in page
     assert "“3x”, [Hu et al\\. 2021](<https://arxiv.org/abs/2106.09685>), Table 2" in page
-    assert "Registered: probes on every layer Bar: above 0\\.5" in page
-    assert "**Changed later:** Half as many layers\\. *Why:* The sweep" in page
-    assert "waits for `09-x`" in page
+    assert "Looked up\\: read there\\." in page
+    assert "Registered: probes on every layer Bar: above 0\\.5" in pages[LAYERS]
+    assert "**Changed later:** Half as many layers\\. *Why:* The sweep" in pages[LAYERS]
+    assert "waits for `09-x`" in pages[LAYERS]
+
+
+def test_a_computation_is_said_in_a_sentence_with_a_link_to_its_code(pages):
+    assert (
+        "Evidence: Count the numbers of two factors\\: 65,536\\. [The code](<https" in pages[LORA]
+    )
+    assert "/book/claims/computed/ch08.py>)" in pages[LORA]
+    assert "ch08.count" not in pages[LORA]
+
+
+def test_each_link_to_a_claim_leads_to_its_card(ledger, pages):
+    hrefs = [
+        href
+        for name in ("claims.md", "corrections.md")
+        for href in re.findall('href="(claims/[^"]*#[^"]*)"', pages[name])
+    ]
+    assert len(hrefs) == 4, "three in the list, one in the corrections"
+    for href in hrefs:
+        page, _, anchor = href.partition("#")
+        assert f"({anchor})=" in pages[page.replace(".html", ".md")]
+    for entry in ledger.entries:
+        page = pages[LORA if entry.chapter == 8 else LAYERS]
+        assert f'href="#claim-{entry.id}"' in page, "a card links to itself"
+
+
+def test_the_list_counts_by_verdict_and_opens_the_chapter_with_its_filter(pages):
+    page = pages["claims.md"]
     assert "| all | | 3 |" in page
+    assert '<a href="claims/08-lora-maths.html?verdict=corrected">1</a>' in page
+    assert '<li class="tl-claim tl-k-measured tl-v-planned" data-chapter="09">' in page
+    assert "*Transfer Learning in NLP*, the first of four" in page
 
 
-def test_a_condition_stands_beside_the_verdict(ledger, tmp_path):
+def test_a_card_in_a_chapter_gets_a_link_to_the_list():
+    html = '<ul><li data-claim="08-size" style="x">One</li><li>Two</li></ul>'
+    output = nbformat.v4.new_output("display_data", {"text/html": html, "text/plain": "One"})
+    cells = [nbformat.v4.new_code_cell("x", outputs=[output]), nbformat.v4.new_markdown_cell("y")]
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+    linked = nbformat.reads(link_cards(text), as_version=4).cells[0].outputs[0]
+    assert '<a href="../book/claims/08-lora-maths.html#claim-08-size">' in linked.data["text/html"]
+    assert linked.data["text/html"].endswith("</small></li><li>Two</li></ul>")
+    assert linked.data["text/plain"] == "One"
+    assert link_cards("{}") == "{}"
+
+
+def test_a_condition_stands_beside_the_verdict(ledger):
     entry = ledger["08-size"].model_copy(update={"depends_on": "the rank"})
-    page = claims_page(replace(ledger, entries=(entry,)), {}, settle_all(ledger))
+    page = chapter_page(8, replace(ledger, entries=(entry,)), {}, settle_all(ledger))
     assert "\nDepends on: the rank\n" in page
 
 
 def test_a_written_chapter_is_linked_and_a_planned_one_is_named(pages):
-    page = pages["claims.md"]
-    assert "## 08 · A small update is enough" in page
-    assert "(<../notebooks/08-lora-maths.ipynb>)" in page
-    assert "## 09 · What layers learn" in page
-    assert "09-what-layers-learn.ipynb" not in page
+    assert "# Claims 08 · A small update is enough" in pages[LORA]
+    assert "(<../../notebooks/08-lora-maths.ipynb>)" in pages[LORA]
+    assert "# Claims 09 · What layers learn" in pages[LAYERS]
+    assert "not written yet" in pages[LAYERS]
 
 
 def test_corrections_say_what_was_found_and_what_to_do(pages):
@@ -97,7 +146,7 @@ def test_corrections_say_what_was_found_and_what_to_do(pages):
 
 
 def test_text_of_an_entry_is_shown_as_it_is(pages):
-    page = pages["claims.md"]
+    page = pages[LORA]
     assert "\\`W\\` \\<b\\>has\\</b\\>" in page
     assert escape("a_b *c* $d$ [e](f)") == r"a\_b \*c\* \$d\$ \[e\]\(f\)"
 
@@ -136,7 +185,7 @@ def test_a_measured_claim_is_shown_with_interval_bar_and_computed_verdict(ledger
     for registered, when in (({}, ", before bars were frozen"), ({"09-later": bar}, "")):
         write_content(path, content | {"registered": registered})
         ledger = load_ledger(ledger.folder)
-        page = claims_page(ledger, {}, settle_all(ledger))
+        page = chapter_page(9, ledger, {}, settle_all(ledger))
         assert "tl-k-measured tl-v-refuted-here" in page
         assert "over 5 seeds; bar\\: above 0\\.5; recorded in `09-x`" + when + "\n" in page
 
@@ -150,5 +199,7 @@ def test_a_ledger_that_cannot_be_read_is_told_without_a_traceback(ledger, tmp_pa
 
 def test_an_empty_ledger_has_pages_too(tmp_path):
     (tmp_path / "claims").mkdir()
-    ledger = load_ledger(tmp_path / "claims")
-    assert "| all | | 0 |" in claims_page(ledger, {}, {})
+    (tmp_path / "stage" / "book").mkdir(parents=True)
+    written = write_pages(tmp_path / "stage", load_ledger(tmp_path / "claims"))
+    assert [path.name for path in written] == ["claims.md", "corrections.md"]
+    assert "| all | | 0 |" in written[0].read_text()
