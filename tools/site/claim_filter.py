@@ -11,7 +11,7 @@ from collections.abc import Sequence
 # The variables are those of the book's theme: they change with light and dark.
 STYLE = """<style>
 .tl-filter{display:flex;flex-wrap:wrap;gap:.6em 1em;align-items:end;margin:1em 0}
-.tl-filter[hidden],[hidden].tl-claim:not(:target){display:none}
+.tl-filter[hidden],[hidden].tl-claim{display:none}
 .tl-filter label{display:flex;flex-direction:column;font-size:.9em;max-width:100%}
 .tl-filter :is(select,input,button){font:inherit;padding:.3em .5em;max-width:100%;min-height:2.2em;
 color:var(--pst-color-text-base);background:var(--pst-color-surface);
@@ -23,6 +23,7 @@ padding:.1em 0 .1em .9em;max-width:100%;overflow-wrap:anywhere}
 .bd-article li.tl-claim{margin:0 0 .7em}
 .tl-claim:target{background:var(--pst-color-surface)}
 .tl-claim p{margin:.25em 0}
+.bd-article table.tl-counts{font-size:.85em}
 .tl-claim code .pre{white-space:normal;overflow-wrap:anywhere}
 .tl-claim a.tl-permalink{text-decoration:none;margin-left:.3em}
 .bd-article .tl-v-confirmed{border-color:var(--pst-color-success)}
@@ -41,6 +42,7 @@ const cards = [...document.querySelectorAll('.tl-claim')];
 const texts = cards.map(card => card.textContent.toLowerCase());
 const fields = [...form.elements].filter(field => field.name);
 const asked = new URLSearchParams(location.search);
+const named = location.hash.slice(1);
 for (const field of fields) {
 field.value = asked.get(field.name) ?? '';
 if (field.selectedIndex === -1) field.selectedIndex = 0;
@@ -55,7 +57,7 @@ const fits = (!chapter || card.dataset.chapter === chapter)
 && (!kind || card.classList.contains(`tl-k-${kind}`))
 && (!verdict || card.classList.contains(`tl-v-${verdict}`))
 && wanted.every(word => texts[place].includes(word));
-card.hidden = !fits;
+card.hidden = !fits && !(named && card.id === named);
 count += fits;
 });
 form.querySelector('output').textContent = `${count} of ${cards.length} claims`;
@@ -72,6 +74,7 @@ show();
 }));
 form.hidden = false;
 show();
+if (named) document.getElementById(named)?.scrollIntoView();
 })();
 </script>"""
 

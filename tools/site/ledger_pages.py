@@ -264,16 +264,16 @@ def list_page(ledger: Ledger, titles: Mapping[int, str]) -> str:
         "",
         *(f"- *{kind}*: {KIND_MEANING[kind]}" for kind in KINDS),
         "",
-        "## By chapter",
-        "",
-        _table_of_chapters(by_chapter, titles),
-        "",
         "## Find a claim",
         "",
         STYLE + controls(filters),
         "",
         f'<details class="tl-all"><summary>All {len(ledger.entries)} claims, a line each</summary>'
         '<ul class="tl-lines">' + "".join(map(_line, ledger.entries)) + "</ul></details>",
+        "",
+        "## By chapter",
+        "",
+        _table_of_chapters(by_chapter, titles),
         "",
         SCRIPT,
         "",
@@ -302,7 +302,7 @@ def _table_of_chapters(by_chapter: Mapping[int, Sequence[Claim]], titles: Mappin
         name = f'<td><a href="{page}">{title}</a></td>'
         rows.append(f"<tr>{name}{cells}<td>{len(entries)}</td></tr>")
     head, body = f"<thead><tr>{heads}</tr></thead>", f"<tbody>{''.join(rows)}</tbody>"
-    return f'<table class="table">{head}{body}</table>'
+    return f'<table class="table tl-counts">{head}{body}</table>'
 
 
 def _line(entry: Claim) -> str:
