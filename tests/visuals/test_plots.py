@@ -154,3 +154,18 @@ def test_confusion_counts_rows_as_truth():
 def test_confusion_reads_logits():
     logits = np.array([[0.1, 0.9], [0.8, 0.2]])
     assert "true good: 0 as bad, 1 as good" in plots.confusion([1, 0], logits, ["bad", "good"]).alt
+
+
+def test_a_score_map_names_its_rows_and_writes_shares_in_per_cent():
+    summary = pd.DataFrame(
+        {
+            "task": ["topic", "topic", "arc", "arc"],
+            "layer": [0.0, 1.0, 0.0, 1.0],
+            "mean": [0.2, 0.754, 0.5, 0.6],
+        }
+    )
+    picture = plots.score_map(summary, rows=["task"], columns="layer", title="T", ylabel="task")
+    (ax,) = picture.figure.axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["topic", "arc"]
+    assert [text.get_text() for text in ax.texts] == ["20", "75", "50", "60"]
+    assert "largest: 75 at task topic, layer 1" in picture.alt.lower()
