@@ -16,7 +16,7 @@ LIVE = [
     ("08-lora-maths", r"LoRA of rank 8: ([\d.]+)%", {"method": "LoRA rank 8, alpha 16"}),
     ("08-lora-maths", r"Full fine-tuning: ([\d.]+)%", {"method": "full"}),
     ("09-what-layers-learn", r"Probe of layer 0: ([\d.]+)%", LAYER_0),
-    ("09-what-layers-learn", r"Probe of the best layer, \d+: ([\d.]+)%", BEST_LAYER),
+    ("09-what-layers-learn", r"Probe of layer \d+, the best: ([\d.]+)%", BEST_LAYER),
     ("10-full-fine-tuning", r"bag of words +([\d.]+)%", {"method": "tfidf", "labels": 1000}),
     ("10-full-fine-tuning", r"frozen encoder +([\d.]+)%", {"method": "frozen", "labels": 1000}),
     ("10-full-fine-tuning", r"fine-tuned +([\d.]+)%", {"method": "full", "labels": 1000}),

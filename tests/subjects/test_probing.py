@@ -196,7 +196,7 @@ def test_features_are_standardised_with_the_training_words_alone():
 
 
 @pytest.mark.parametrize(
-    ("scores", "floor", "centre"),
+    ("scores", "floor", "mean"),
     [
         ([0.8, 0.8, 0.8], 0.2, 0.0),  # the embeddings know it all
         ([0.2, 0.2, 0.8], 0.2, 2.0),  # only the last layer knows it
@@ -204,13 +204,13 @@ def test_features_are_standardised_with_the_training_words_alone():
         ([0.5, 0.9, 0.8], 0.2, (0.4 - 2 * 0.1) / 0.6),  # a layer may lose, too
     ],
 )
-def test_the_centre_of_gravity_weighs_each_layer_with_what_it_adds(scores, floor, centre):
-    assert probing.centre_of_gravity(scores, floor) == pytest.approx(centre)
+def test_the_mean_layer_of_gain_weighs_each_layer_with_what_it_adds(scores, floor, mean):
+    assert probing.mean_layer_of_gain(scores, floor) == pytest.approx(mean)
 
 
-def test_without_any_gain_there_is_no_centre():
+def test_without_any_gain_there_is_no_mean_layer():
     with pytest.raises(ValueError, match="do not end above the floor"):
-        probing.centre_of_gravity([0.3, 0.2], 0.25)
+        probing.mean_layer_of_gain([0.3, 0.2], 0.25)
 
 
 def test_cka_is_one_for_turned_vectors_and_small_for_others():

@@ -190,3 +190,18 @@ def test_losses_keep_their_axis():
 def test_the_words_of_every_picture_can_be_read_on_a_phone(picture):
     drawn = re.findall(r"font(?:-size)?: ?[^;\"]*?([\d.]+)px", picture.body)
     assert drawn and min(map(float, drawn)) >= 11
+
+
+def test_a_score_map_names_its_rows_and_writes_shares_in_per_cent():
+    summary = pd.DataFrame(
+        {
+            "task": ["topic", "topic", "arc", "arc"],
+            "layer": [0.0, 1.0, 0.0, 1.0],
+            "mean": [0.2, 0.754, 0.5, 0.6],
+        }
+    )
+    picture = plots.score_map(summary, rows=["task"], columns="layer", title="T", ylabel="task")
+    (ax,) = picture.figure.axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["topic", "arc"]
+    assert [text.get_text() for text in ax.texts] == ["20", "75", "50", "60"]
+    assert "largest: 75 at task topic, layer 1" in picture.alt.lower()

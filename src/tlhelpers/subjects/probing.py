@@ -1,4 +1,4 @@
-"""What can be read off each layer: hidden states, linear probes, control tasks, centres of gravity.
+"""What can be read off each layer: hidden states, linear probes, control tasks, mean layers.
 
 A probe is a small classifier on frozen vectors. What it gets right says what a layer makes easy to
 read, never what the model does with it.
@@ -406,7 +406,7 @@ def _as_labels(labels: ArrayLike) -> Labels:
 # --------------------------------------------------------------------------------------------
 
 
-def centre_of_gravity(scores: ArrayLike, floor: float) -> float:
+def mean_layer_of_gain(scores: ArrayLike, floor: float) -> float:
     """Average the layer numbers, each weighted by what it adds to the score.
 
     Parameters
@@ -420,9 +420,11 @@ def centre_of_gravity(scores: ArrayLike, floor: float) -> float:
     -------
     float
         ``sum(l * d[l]) / sum(d)`` for l = 0, 1, ..., where ``d[l]`` is what the score gains when
-        layer l is added. This is the expected layer of Tenney, Das and Pavlick (2019,
-        arXiv:1905.05950, section 3.2), who sum from layer 1; here what layer 0 knows counts too,
-        so that a task which the embeddings solve lies at 0.
+        layer l is added. A relative of the *expected layer* of Tenney, Das and Pavlick (2019,
+        arXiv:1905.05950, section 3.2), which begins at layer 1 and takes probes that mix layers 0
+        to l; here what layer 0 knows counts too, so that a task which the embeddings solve lies at
+        0. Their *centre of gravity* is a third thing: it averages the layers by the weights of such
+        a mixture, and looks at no score.
 
     Raises
     ------

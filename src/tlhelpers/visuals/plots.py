@@ -491,6 +491,33 @@ def heatmap(
     return Picture(figure, alt or f"{title}. {_extremes(table, xlabel, ylabel, form or '{:.3g}')}")
 
 
+def score_map(
+    summary: pd.DataFrame, *, rows: Sequence[str], columns: str, title: str, ylabel: str
+) -> Picture:
+    """Draw the means of a summary as a heat map, shares in per cent.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As :meth:`Recorded.summary` gives it: the columns named here, and ``mean``.
+    rows : sequence of str
+        Columns whose values together name a row, in the order of their first appearance.
+    columns : str
+        The column whose values stand along the x axis.
+    title, ylabel : str
+        What the figure shows, and what a row is.
+
+    Returns
+    -------
+    Picture
+        The heat map.
+    """
+    names = summary[list(rows)].astype(str).agg(", ".join, axis=1)
+    table = summary.assign(row=names).pivot(index="row", columns=columns, values="mean")
+    table = table.loc[names.unique()].rename(columns=lambda name: f"{name:g}")
+    return heatmap(100 * table, title=title, xlabel=columns, ylabel=ylabel, form="{:.0f}")
+
+
 def _extremes(table: pd.DataFrame, xlabel: str, ylabel: str, form: str) -> str:
     values = table.to_numpy(dtype=float)
     said = []
