@@ -64,7 +64,8 @@ def test_padding_changes_nothing_where_it_is_masked_and_much_where_it_is_not():
 
 def test_difference_is_relative_to_the_largest_number():
     theirs = torch.tensor([1.0, -200.0])
-    assert architecture.difference(theirs + torch.tensor([0.0, 1.0]), theirs) == pytest.approx(0.005)
+    ours = theirs + torch.tensor([0.0, 1.0])
+    assert architecture.difference(ours, theirs) == pytest.approx(0.005)
 
 
 # By formula -------------------------------------------------------------------------------------
