@@ -22,7 +22,8 @@ with torch.no_grad():
     scores = q @ k.mT / (C // H) ** 0.5  # (B, H, T, T)
     scores = scores.masked_fill(~seen[:, None, None], -torch.inf)
     mixed = (scores.softmax(dim=-1) @ v).transpose(1, 2).reshape(B, T, C)
-    x = layer.attention.output.LayerNorm(x + layer.attention.output.dense(mixed))
+    out = layer.attention.output
+    x = out.LayerNorm(x + out.dense(mixed))
     wide = torch.nn.functional.gelu(layer.intermediate.dense(x))  # (B, T, 4 C)
     x = layer.output.LayerNorm(x + layer.output.dense(wide))
 
