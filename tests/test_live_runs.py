@@ -36,3 +36,16 @@ def test_live_accuracy_is_one_that_another_seed_could_have_given(slug, printed, 
     value = chosen.pop("value", "accuracy")
     expected = prediction_interval(recorded(slug).select(chosen)[value])
     assert expected.low <= live <= expected.high
+
+
+@pytest.mark.book
+def test_what_chapter_6_computes_by_hand_is_the_library_s_up_to_rounding():
+    notebook = nbformat.read(Project().executed("06-bert-architecture", "tiny"), as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    said = "".join(str(out.get("text", "")) for cell in cells for out in cell.outputs)
+    printed = re.findall(r"differs? by (\S+)", said)
+    tables = [str(out.get("data", {}).get("text/plain", "")) for c in cells for out in c.outputs]
+    (table,) = [text for text in tables if "largest difference" in text]
+    differences = [float(word) for word in (*printed, *re.findall(r"\d\S*e-\d+|0\.\d+", table))]
+    # Shares of the largest number; float32 keeps about 6e-8 of it, and a layer rounds many times.
+    assert len(differences) >= 10 and max(differences) < 1e-5

@@ -112,7 +112,8 @@ def _first_line(cell: CodeCell) -> str:
 def take_home(page: Page) -> Iterator[str]:
     """A page that trains or probes something ends with a listing that needs no helper of ours."""
     listings = [cell for cell in page.chapter.code if cell.listing]
-    if not listings and any(TRAINS.search(name) for name, _ in page.chapter.calls):
+    trains = any(TRAINS.search(name) for name, _ in page.chapter.calls)
+    if trains and not listings:
         yield (
             "trains or probes something and has no listing. Write book/listings/NN-name.py in "
             "plain torch and transformers, and a cell with the metadata 'listing: NN-name'."
@@ -127,11 +128,11 @@ def take_home(page: Page) -> Iterator[str]:
         yield f"does not show what book/listings/{name}.py has. Run python -m tools.pair."
     for cell in listings:
         yield from (
-            f"shows the listing {cell.listing}, which {problem}" for problem in _plain(cell)
+            f"shows the listing {cell.listing}, which {problem}" for problem in _plain(cell, trains)
         )
 
 
-def _plain(cell: CodeCell) -> Iterator[str]:
+def _plain(cell: CodeCell, trains: bool) -> Iterator[str]:
     code = [line for line in cell.source.splitlines() if not line.lstrip().startswith("#")]
     lines = sum(bool(line.strip()) for line in code)
     if lines > MOST_LINES:
@@ -145,7 +146,7 @@ def _plain(cell: CodeCell) -> Iterator[str]:
         yield f"uses tl.{helpers[0]}. Use the libraries; only tl.data and tl.weights_folder stay."
     if "# On your own data" not in cell.source:
         yield "does not say how it goes on own data. Close with '# On your own data: ...'."
-    if not re.search(r"\.save_(pretrained|model)\(", cell.source):
+    if trains and not re.search(r"\.save_(pretrained|model)\(", cell.source):
         yield "saves no model. End with save_pretrained."
 
 

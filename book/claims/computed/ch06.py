@@ -126,3 +126,58 @@ def head_shape(kind: str, module: str, labels: int) -> list[int]:
     """Return inputs and outputs of the linear layer of a head of BERT-base."""
     layer = getattr(_model("base", kind, num_labels=labels), module)
     return [layer.in_features, layer.out_features]
+
+
+def _operations_of_a_layer(size: str, length: int) -> tuple[int, int]:
+    """Return what attention and the feed-forward network of one layer multiply and add.
+
+    As PyTorch's own counter has them; a multiplication and an addition are two.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    layer = _model(size).encoder.layer[0]
+    x = torch.zeros(1, length, _config(size).hidden_size, device="meta")
+    counts = []
+    for part in (layer.attention, layer.feed_forward_chunk):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            part(x)
+        counts.append(counter.get_total_flops())
+    return counts[0], counts[1]
+
+
+def attention_overtakes(size: str) -> int:
+    """Return the shortest text for which attention takes as many operations as the network."""
+    low, high = 1, 8192
+    while low < high:
+        middle = (low + high) // 2
+        attention, network = _operations_of_a_layer(size, middle)
+        low, high = (low, middle) if attention >= network else (middle + 1, high)
+    return low
+
+
+def share_of_scores(size: str) -> float:
+    """Return the share of a layer's operations that grows with the length, in percent.
+
+    At the longest text that the position table takes.
+    """
+    length = _config(size).max_position_embeddings
+    attention, network = _operations_of_a_layer(size, length)
+    one, _ = _operations_of_a_layer(size, 1)
+    two, _ = _operations_of_a_layer(size, 2)
+    a_pair = (two - 2 * one) // 2  # 2 tokens: twice the matrices, four pairs instead of one
+    return round(100 * a_pair * length**2 / (attention + network), 1)
+
+
+def share_of_part(size: str, part: str) -> float:
+    """Return the share of the parameters in one part of each layer, in percent."""
+    model = _model(size)
+    names = {"attention": ("attention.",), "feed-forward": ("intermediate.", "output.dense.")}
+    wanted = names[part]
+    held = sum(
+        parameter.numel()
+        for layer in model.encoder.layer
+        for name, parameter in layer.named_parameters()
+        if name.startswith(wanted) and "LayerNorm" not in name
+    )
+    return round(100 * held / sum(p.numel() for p in model.parameters()), 1)

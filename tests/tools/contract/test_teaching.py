@@ -137,6 +137,13 @@ def test_a_listing_that_cannot_be_taken_home_is_found(project, listing, message)
     assert any("08-loop" in problem and message in problem for problem in broken), broken
 
 
+def test_where_nothing_is_trained_a_listing_has_nothing_to_save(project):
+    page = with_listing(project, LISTING.replace('model.save_pretrained("folder")\n', ""))
+    source = project.source(SLUG)
+    source.write_text(source.read_text().replace("tl.fit(tl.load(", "(tl.load("))
+    assert problems(Page(read_chapter(source), page.ledger, project)) == []
+
+
 def test_a_listing_that_is_not_the_one_on_file_is_found(project):
     page = with_listing(project, LISTING)
     project.listing("08-loop").write_text(LISTING + "print(1)\n")
