@@ -102,7 +102,11 @@ def hidden_states(
     model.eval()
     texts = list(texts)  # a column of a data set decodes itself at each access
     words = bool(texts) and not isinstance(texts[0], str)
-    cut = {"is_split_into_words": words, "truncation": truncation, "max_length": max_length}
+    cut: dict[str, Any] = {
+        "is_split_into_words": words,
+        "truncation": truncation,
+        "max_length": max_length,
+    }
     given = [list(text) for text in texts] if words else texts
     # By tokens, not by characters: batches of short texts would be a fifth padding. To tokenise
     # once more, batch by batch, takes a hundredth of the time that this saves.

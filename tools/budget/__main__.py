@@ -24,10 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from tools.budget.operations import minutes
-from tools.execution.freshness import code_digest
+from tools.budget.page import digest
 from tools.execution.miniature import FIXED, build_hub
 from tools.project import Project, UserError, read_json, write_atomically
 
@@ -42,11 +40,6 @@ NUMBERS += ["eleven", "twelve", "thirteen", "fourteen", "fifteen"]
 def path(project: Project) -> Path:
     """Where the counts are kept."""
     return project.root / "book" / "budget.json"
-
-
-def digest(project: Project, slug: str) -> str:
-    """Tell the code of a page from any other."""
-    return code_digest(nbformat.read(project.notebook(slug), as_version=4))
 
 
 def dry_run(project: Project, slug: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ import json
 import nbformat
 import pytest
 
-from tools.budget.__main__ import digest, main
+from tools.budget.__main__ import main
+from tools.budget.page import digest
 from tools.project import Project
 
 A_MINUTE = 65e12 / 3 * 60
@@ -18,9 +19,11 @@ def project(tmp_path):
     return Project(tmp_path)
 
 
-def write_page(project, code):
-    cells = [nbformat.v4.new_markdown_cell("Read this."), nbformat.v4.new_code_cell(code)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), project.notebook("10-page"))
+def write_page(project, code, prose="Read this.", listing="import torch"):
+    text, cell = nbformat.v4.new_markdown_cell(prose), nbformat.v4.new_code_cell(code)
+    shown = nbformat.v4.new_code_cell(listing, metadata={"tags": ["skip-execution"]})
+    page = nbformat.v4.new_notebook(cells=[text, cell, shown])
+    nbformat.write(page, project.notebook("10-page"))
 
 
 def check(project, operations, memory=1e9, on_cpu=(), printed="about four minutes"):
@@ -64,6 +67,8 @@ def test_a_page_that_was_never_counted_is_said(project, capsys):
 
 def test_a_page_whose_code_has_changed_must_be_counted_again(project, capsys):
     assert check(project, {"encoder": 3.7 * A_MINUTE}) == 0
+    write_page(project, "run = tl.start()", prose="Or read that.", listing="import peft")
+    assert main(["--check"], project) == 0
     write_page(project, "run = tl.start('full')")
     assert main(["--check"], project) == 1
     assert capsys.readouterr().err == (
