@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) no-python)
 # What the chapters need: fetched before they run, so that no page waits for a download.
 ASSETS ?= $(shell $(PY) -m tools.needs $(SWEEPS))
-UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,chapters]"
+UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,bench,chapters]"
 
 .NOTPARALLEL:
 .PHONY: help setup newest book chapter serve test test-fast check assets pair unit execute arithmetic miniature contract render browser results assign grade lock bench clean
@@ -118,8 +118,9 @@ grade: $(READY)  ## Run and grade submitted notebooks, contained: make grade SUB
 lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environment.
 	@$(PYTHON) -m tools.lock
 
-bench: $(READY) assets  ## Compare fit with transformers' Trainer: speed, memory, accuracy (ten minutes).
-	@$(PY) -m benchmarks.bench_fit
+bench: ASSETS = encoder sentiment topics intents
+bench: $(READY) assets  ## Compare fit with Trainer and a plain loop, embed with encode (15 minutes): make bench [WORKLOAD="texts tokens"]
+	@$(PY) -m benchmarks $(if $(WORKLOAD),--workload $(WORKLOAD))
 
 clean:  ## Remove what was built; .venv and fetched assets stay.
 	@rm -rf _build

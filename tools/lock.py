@@ -17,7 +17,7 @@ from tools.project import Project, write_atomically
 
 # Raised by hand, after a run of all tests: its builds differ from platform to platform.
 HELD = ("torch==2.13.0",)
-EXTRAS = ("book", "tests", "instructors", "chapters")
+EXTRAS = ("book", "tests", "instructors", "bench", "chapters")
 PLATFORM_PACKAGES = re.compile(r"(nvidia-|cuda-|triton\b|pytorch-triton|tlhelpers\b|pip\b)")
 HEADER = "# The tested versions. Written by `make lock` from pyproject.toml: do not edit.\n"
 

@@ -5,7 +5,9 @@
     python -m tools.budget --check         only compare the pages with book/budget.json
 
 A page may take 15 minutes on a T4, and 14 GB. What the count leaves out: downloads, tokenising and
-other work of the processor, the products of a LoRA adapter itself (under a hundredth).
+other work of the processor, the products of a LoRA adapter itself (under a hundredth). A count
+holds for the code that was counted: a page whose code cells have changed since must be counted
+again. What a change of the helpers or of a role file does to it, only a new count shows.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from tools.budget.operations import minutes
+from tools.budget.page import digest
 from tools.execution.miniature import FIXED, build_hub
 from tools.project import Project, UserError, read_json, write_atomically
 
 LIMIT_MINUTES = 15
 LIMIT_BYTES = 14e9
 PRINTED = re.compile(r"\*\*Time:\*\*.*?\babout ([a-z]+)(?: minutes?)? on a Colab GPU")
+RECOUNT = "Count it: python -m tools.budget {}"
 NUMBERS = ["zero", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 NUMBERS += ["eleven", "twelve", "thirteen", "fourteen", "fifteen"]
 
@@ -64,7 +68,7 @@ def dry_run(project: Project, slug: str) -> dict[str, Any]:
         counted = read_json(report)
     if done.returncode or counted is None:
         raise UserError(f"{slug}: the dry run failed.\n{done.stderr[-3000:]}")
-    return counted
+    return counted | {"code": digest(project, slug)}
 
 
 def gpu_minutes(counted: dict[str, Any]) -> float:
@@ -85,7 +89,12 @@ def table(counts: dict[str, dict[str, Any]]) -> str:
 
 
 def problems(project: Project, slug: str, counted: dict[str, Any]) -> list[str]:
-    """Say what a page breaks: its limits, the minutes that it prints, a model left on the CPU."""
+    """Say what a page breaks: its limits, the minutes that it prints, a model left on the CPU.
+
+    Of a page whose code has changed nothing is known.
+    """
+    if counted.get("code") != digest(project, slug):
+        return [f"{slug}: its code has changed since it was counted. {RECOUNT.format(slug[:2])}"]
     found = [f"{slug}: {name} computes on the CPU of a GPU machine" for name in counted["on_cpu"]]
     needed, memory = gpu_minutes(counted), max(counted["memory"].values(), default=0.0)
     if needed > LIMIT_MINUTES:
@@ -130,7 +139,7 @@ def main(arguments: Sequence[str] | None = None, project: Project | None = None)
         for problem in (
             problems(project, slug, stored[slug])
             if slug in stored
-            else [f"{slug}: never counted. Run python -m tools.budget {slug[:2]}"]
+            else [f"{slug}: never counted. {RECOUNT.format(slug[:2])}"]
         )
     ]
     for problem in found:

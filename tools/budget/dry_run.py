@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import torch
 from torch import Tensor, nn
 from transformers import Pipeline, PreTrainedModel
 
 from tlhelpers.roles import MODELS
 from tools.budget.operations import FLOAT32, Cost, cost
+from tools.budget.page import code_cells
 from tools.project import Project
 
 TOKENS_COMPUTED = 7  # no data set has so many classes that a row of logits could be taken for them
@@ -177,13 +177,11 @@ def run_page(slug: str) -> Count:
     device.choose_device = lambda requested="auto": (
         device.Choice(GPU, "stands in for a GPU") if requested == "auto" else choose(requested)
     )
-    notebook = nbformat.read(Project().notebook(slug), as_version=4)
     shell = InteractiveShell.instance()
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "skip-execution" not in cell.metadata.get("tags", []):
-            with redirect_stdout(io.StringIO()):
-                outcome = shell.run_cell(cell.source)
-            outcome.raise_error()
+    for code in code_cells(Project(), slug):
+        with redirect_stdout(io.StringIO()):
+            outcome = shell.run_cell(code)
+        outcome.raise_error()
     return count
 
 

@@ -98,20 +98,17 @@ class ModelSource(_Source):
 
 
 class TokenLengths(Entry):
-    """How long the texts of a data set are.
+    """How long the texts in a column of a data set are.
 
     Attributes
     ----------
     mean, p95
         Tokens of a text, as the models of its role in the full profile cut it: their mean, and
         what 95 % of the texts do not exceed.
-    source
-        Where the figures are from, or how they were estimated.
     """
 
     mean: float = Field(gt=0)
     p95: float
-    source: str
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -158,7 +155,9 @@ class DataSource(_Source):
         How many rows each split on the hub has; the longest language's, if they differ. With
         `tokens` it lets the cost of a page in the full profile be computed; empty if not known.
     tokens
-        How long its texts are; None if not known.
+        How long its texts are, by their column on the hub; of a translation, in either language.
+    sizes_from
+        Where `rows` and `tokens` are from, or how they were estimated.
     domain
         Whether it is text of a special domain, with a split ``unlabelled`` to go on pretraining.
     note
@@ -178,7 +177,8 @@ class DataSource(_Source):
     label_names: tuple[str, ...] = ()
     in_languages: tuple[str, ...] | Literal["those with voice commands"] = ()
     rows: dict[str, int] = Field(default_factory=dict)
-    tokens: TokenLengths | None = None
+    tokens: dict[str, TokenLengths] = Field(default_factory=dict)
+    sizes_from: str = ""
     domain: bool = False
 
     @model_validator(mode="after")
@@ -187,6 +187,12 @@ class DataSource(_Source):
             raise ValueError("must name either an asset or an id on the hub")
         if (self.asset is None) != (self.reader is None):
             raise ValueError("must name a reader if it names an asset, and only then")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_with_their_origin(self) -> Self:
+        if not (bool(self.rows) == bool(self.tokens) == bool(self.sizes_from)):
+            raise ValueError("must give rows, tokens and sizes_from together, or none of them")
         return self
 
     @property

@@ -2,9 +2,11 @@
 
 import json
 
+import nbformat
 import pytest
 
 from tools.budget.__main__ import main
+from tools.budget.page import digest
 from tools.project import Project
 
 A_MINUTE = 65e12 / 3 * 60
@@ -17,12 +19,20 @@ def project(tmp_path):
     return Project(tmp_path)
 
 
+def write_page(project, code, prose="Read this.", listing="import torch"):
+    text, cell = nbformat.v4.new_markdown_cell(prose), nbformat.v4.new_code_cell(code)
+    shown = nbformat.v4.new_code_cell(listing, metadata={"tags": ["skip-execution"]})
+    page = nbformat.v4.new_notebook(cells=[text, cell, shown])
+    nbformat.write(page, project.notebook("10-page"))
+
+
 def check(project, operations, memory=1e9, on_cpu=(), printed="about four minutes"):
     project.source("10-page").write_text(
         f"**Time:** about a minute on two CPU cores, {printed} on a Colab GPU.\n"
     )
+    write_page(project, "run = tl.start()")
     count = {"operations": operations, "memory": dict.fromkeys(operations, memory)}
-    stored = {"10-page": count | {"on_cpu": list(on_cpu)}}
+    stored = {"10-page": count | {"on_cpu": list(on_cpu), "code": digest(project, "10-page")}}
     (project.root / "book" / "budget.json").write_text(json.dumps(stored))
     return main(["--check"], project)
 
@@ -53,3 +63,14 @@ def test_a_page_that_was_never_counted_is_said(project, capsys):
     project.source("11-new").write_text("")
     assert check(project, {"encoder": 3.7 * A_MINUTE}) == 1
     assert "11-new: never counted" in capsys.readouterr().err
+
+
+def test_a_page_whose_code_has_changed_must_be_counted_again(project, capsys):
+    assert check(project, {"encoder": 3.7 * A_MINUTE}) == 0
+    write_page(project, "run = tl.start()", prose="Or read that.", listing="import peft")
+    assert main(["--check"], project) == 0
+    write_page(project, "run = tl.start('full')")
+    assert main(["--check"], project) == 1
+    assert capsys.readouterr().err == (
+        "10-page: its code has changed since it was counted. Count it: python -m tools.budget 10\n"
+    )
