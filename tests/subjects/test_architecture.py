@@ -136,7 +136,7 @@ def test_lines_join_what_looks_and_what_is_looked_at():
     assert "<a>" not in drawn.body and "&lt;a&gt;" in drawn.body
     joined = {
         tuple((int(y) - 11) // 22 for y in ends)
-        for ends in re.findall(r"M108 (\d+)L232 (\d+)", drawn.body)
+        for ends in re.findall(r"M92 (\d+)L228 (\d+)", drawn.body)
     }
     assert joined == {(0, 1), (1, 0), (1, 1), (1, 2), (2, 2)}
 

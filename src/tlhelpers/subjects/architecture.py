@@ -219,7 +219,7 @@ def hidden_one_by_one(
 
 
 SHADES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.01)
-ROW, LEFT, RIGHT = 22, 108, 232  # pixels: height of a row, where the lines begin and end
+ROW, LEFT, RIGHT = 22, 92, 228  # pixels: height of a row, where the lines begin and end
 
 
 def attention_lines(tokens: Sequence[str], weights: ArrayLike) -> Html:
@@ -254,7 +254,9 @@ def attention_lines(tokens: Sequence[str], weights: ArrayLike) -> Html:
             for i, j in np.argwhere((shares >= low) & (shares < high)).tolist()
         )
         if drawn:
-            lines.append(f'<path d="{drawn}" opacity="{low:g}" stroke-width="{1 + 4 * low:g}"/>')
+            lines.append(
+                f'<path d="{drawn}" opacity="{high:.2g}" stroke-width="{1 + 4 * low:.2g}"/>'
+            )
     words = "".join(
         f'<text x="{x}" y="{_middle(i) + 4}"{anchor}>{escape(token)}</text>'
         for x, anchor in ((LEFT - 6, ' text-anchor="end"'), (RIGHT + 6, ""))
@@ -268,7 +270,7 @@ def attention_lines(tokens: Sequence[str], weights: ArrayLike) -> Html:
     size = f"0 0 {LEFT + RIGHT} {ROW * T}"
     body = (
         f'<svg viewBox="{size}" role="img" aria-label="{escape(f"Looks most: {said}.")}" '
-        f'style="max-width:26rem" font-size="13">'
+        f'style="max-width:26rem;min-width:0" font-size="14">'
         f'<g stroke="var(--tl-blue)">{"".join(lines)}</g>{words}</svg>'
     )
     return Html(body, said)
