@@ -144,7 +144,6 @@ CLIPPED = {
     "notebooks/exercises/08-lora-maths": 2,
     "notebooks/09-what-layers-learn": 8,
     "notebooks/exercises/10-full-fine-tuning": 3,
-    "notebooks/14-multilingual-transfer": 27,
     "notebooks/exercises/14-multilingual-transfer": 6,
 }
 
