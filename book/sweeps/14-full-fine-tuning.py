@@ -44,7 +44,13 @@ def points() -> list[dict]:
         for seed in TUNE_SEEDS
         for rate in RATES["full"]
     ]
-    return tune
+    test = [
+        {"stage": "intents", **fixed, "learning_rate": CHOSEN["full"]}
+        | {"language": language, "seed": seed}
+        for seed in SEEDS
+        for language in FEW
+    ]
+    return [*tune, *test]
 
 
 def run(point: dict) -> dict[str, float | Right]:
