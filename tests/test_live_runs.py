@@ -9,7 +9,7 @@ from tlhelpers.evidence.recorded import recorded
 from tlhelpers.metrics import prediction_interval
 from tools.project import Project
 
-INTENTS = {"stage": "intents", "method": "frozen", "labels": 500, "value": "comparable_accuracy"}
+INTENTS = {"stage": "intents", "method": "frozen", "labels": 500, "value": "unseen_accuracy"}
 TAGS = {"model": "encoder", "task": "part of speech"}
 LAYER_0, BEST_LAYER = {"stage": "layers", "layer": 0, **TAGS}, {"stage": "stack", **TAGS}
 LIVE = [

@@ -142,8 +142,6 @@ def visit(open_page):
 # shrink: a page with more fails, and so does one that has become better than this.
 CLIPPED = {
     "notebooks/08-lora-maths": 14,
-    "notebooks/09-what-layers-learn": 6,
-    "notebooks/14-multilingual-transfer": 24,
 }
 
 each_page = pytest.mark.parametrize("page", PAGES)
