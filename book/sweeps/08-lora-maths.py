@@ -68,11 +68,12 @@ def points() -> list[dict]:
     """
     adapters = [_adapter(rank, alpha) for rank, alpha in ADAPTERS]
     full = {"method": "full", "rank": 384}
-    lora = [point for each in adapters for point in (*_tune(each), _test(each, 0))]
-    lora += [_test(each, seed) for seed in SEEDS[1:] for each in adapters]
-    updates = [point for seed in SEEDS for point in _updates_of(_test(full, seed))]
+    chosen = [point for each in adapters for point in (*_tune(each), _test(each, 0))]
+    by_rank = [_test(each, seed) for seed in SEEDS[1:] for each in adapters[:4]]
+    by_alpha = [_test(each, seed) for seed in SEEDS[1:] for each in adapters[4:]]
     listing = [{"stage": "listing", "method": "listing", "seed": seed} for seed in SEEDS]
-    return lora + listing + list(reversed(_tune(full) + updates))
+    updates = [point for seed in SEEDS for point in _updates_of(_test(full, seed))]
+    return chosen + by_rank + listing + by_alpha + list(reversed(_tune(full) + updates))
 
 
 def _adapter(rank: int, alpha: int) -> dict:
