@@ -71,7 +71,8 @@ def points() -> list[dict]:
     chosen = [point for each in adapters for point in (*_tune(each), _test(each, 0))]
     by_rank = [_test(each, seed) for seed in SEEDS[1:] for each in adapters[:4]]
     by_alpha = [_test(each, seed) for seed in SEEDS[1:] for each in adapters[4:]]
-    listing = [{"stage": "listing", "method": "listing", "seed": seed} for seed in SEEDS]
+    listed = {"stage": "listing", "method": "listing", "rank": 8, "alpha": 16}
+    listing = [listed | {"seed": seed} for seed in SEEDS]
     updates = [point for seed in SEEDS for point in _updates_of(_test(full, seed))]
     return chosen + by_rank + listing + by_alpha + list(reversed(_tune(full) + updates))
 

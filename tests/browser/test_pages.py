@@ -140,8 +140,6 @@ def visit(open_page):
 
 # Pages that are older than this test, and how many of their blocks are cut off: may only shrink.
 CLIPPED = {
-    "notebooks/08-lora-maths": 14,
-    "notebooks/exercises/08-lora-maths": 2,
     "notebooks/09-what-layers-learn": 8,
     "notebooks/exercises/10-full-fine-tuning": 3,
     "notebooks/14-multilingual-transfer": 27,
