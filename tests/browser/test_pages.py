@@ -138,12 +138,6 @@ def visit(open_page):
     return visit
 
 
-# Pages that are older than this test, and how many of their blocks are cut off. A figure may only
-# shrink: a page with more fails, and so does one that has become better than this.
-CLIPPED = {
-    "notebooks/08-lora-maths": 14,
-}
-
 each_page = pytest.mark.parametrize("page", PAGES)
 each_chapter = pytest.mark.parametrize("page", CHAPTERS)
 each_width = pytest.mark.parametrize("width", [PHONE, DESK])
@@ -168,9 +162,7 @@ def test_a_page_does_not_scroll_sideways(visit, page, width):
 
 @each_page
 def test_no_block_of_code_is_cut_off(visit, page):
-    clipped, excepted = visit(page, "light").seen[DESK]["clipped"], CLIPPED.get(page, 0)
-    assert len(clipped) <= excepted, clipped
-    assert len(clipped) >= excepted, f"lower its figure in CLIPPED to {len(clipped)}"
+    assert visit(page, "light").seen[DESK]["clipped"] == []
 
 
 @each_chapter

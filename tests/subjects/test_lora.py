@@ -93,6 +93,38 @@ def test_an_update_of_rank_one_is_told_from_a_random_one_of_the_same_norm():
     torch.testing.assert_close(noise.values.norm(), update.values.norm())
 
 
+def test_cosine_is_the_share_that_two_updates_have_in_common():
+    def random(seed):
+        return torch.randn(60, 60, generator=torch.Generator().manual_seed(seed))
+
+    start, shared = torch.zeros(60, 60), random(0)
+    one, other = (lora.Update.between(start, shared + random(seed)) for seed in (1, 2))
+    assert one.cosine(one, 60) == pytest.approx(1, abs=1e-5)
+    # 3,600 numbers: chance has a cosine of 1/60 (standard error); three of them are allowed.
+    assert one.cosine(other, 60) == pytest.approx(0.5, abs=0.05)
+    alone = lora.Update.between(start, random(3))
+    assert one.cosine(alone, -8) == pytest.approx(0, abs=0.05)
+
+
+def test_cosine_compares_the_parts_that_are_named():
+    first, rest, other = torch.zeros(3, 4, 4)
+    first[0, 0], rest[1, 1], other[2, 2] = 2, 1, 1
+    one, two = (lora.Update.between(torch.zeros(4, 4), first + end) for end in (rest, other))
+    assert one.cosine(two, 1) == pytest.approx(1)
+    assert one.cosine(two, -1) == pytest.approx(0, abs=1e-6)
+    assert one.cosine(two, 4) == pytest.approx(4 / 5)
+
+
+def test_spectra_have_a_row_for_each_kind_matrix_and_rank():
+    model, before = shifted_classifier()
+    updates = lora.updates(before, model)
+    shares = lora.spectra({"update": updates, "again": updates}, [1, 4, 16])
+    assert list(shares) == ["kind", "rank", "share"]
+    assert len(shares) == 2 * 12 * 3
+    mean = shares[shares["kind"] == "again"].groupby("rank")["share"].mean()
+    np.testing.assert_allclose(mean, lora.energy_shares(updates, [1, 4, 16]).mean())
+
+
 def test_truncated_model_computes_with_the_cut_matrices_and_gets_its_own_back():
     for make in (tiny_classifier, tiny_causal_model):
         model = make().eval()

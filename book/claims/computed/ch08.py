@@ -149,6 +149,19 @@ def training_gigabytes(hub_id: str, trained: int, frozen: str = "16 bits") -> fl
     return lora.training_gigabytes(total, trained or total, float(frozen.split()[0]))
 
 
+def memory_by_rank(hub_id: str, targets: str, low: int, high: int) -> float:
+    """Divide the memory of training at a high rank by that at a low one, without activations."""
+    from tlhelpers.subjects import lora
+
+    model = lora.published(hub_id)
+    total = sum(p.numel() for p in model.parameters())
+    lowest, highest = (
+        lora.training_gigabytes(total, lora.lora_parameters(model, rank, targets))
+        for rank in (low, high)
+    )
+    return highest / lowest
+
+
 def cards_of_full_fine_tuning(hub_id: str, gigabytes: float) -> int:
     """Count the cards of a size that hold the states of full fine-tuning, without activations."""
     import math

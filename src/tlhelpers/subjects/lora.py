@@ -76,8 +76,32 @@ class Update:
         Tensor of shape (d_out, d_in)
             ``start`` and what is kept of the difference.
         """
+        return self.start + self.part(rank)
+
+    def part(self, rank: int) -> Tensor:
+        """Give what :meth:`truncated` keeps of the difference, of shape (d_out, d_in)."""
         kept = slice(rank) if rank >= 0 else slice(-rank, None)
-        return self.start + self.left[:, kept] * self.values[kept] @ self.right[kept]
+        return self.left[:, kept] * self.values[kept] @ self.right[kept]
+
+    def cosine(self, other: Update, rank: int) -> float:
+        """Compare a part of this update with the same part of another: 1 one direction, 0 none.
+
+        Parameters
+        ----------
+        other : Update
+            Of a matrix of the same shape.
+        rank : int
+            Which part, as for :meth:`truncated`.
+
+        Returns
+        -------
+        float
+            The cosine of the two matrices, read as long vectors. If both are the sum of something
+            that they share and of independent noise as long in one as in the other, it is about
+            the share of the squared norm that is not noise.
+        """
+        ours, theirs = self.part(rank), other.part(rank)
+        return float((ours * theirs).sum() / (ours.norm() * theirs.norm()))
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -215,6 +239,26 @@ def energy_shares(updates: Mapping[str, Update], ranks: Sequence[int]) -> pd.Dat
     """
     rows = {name: [update.share(rank) for rank in ranks] for name, update in updates.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=pd.Index(ranks, name="rank"))
+
+
+def spectra(kinds: Mapping[str, Mapping[str, Update]], ranks: Sequence[int]) -> pd.DataFrame:
+    """Put the shares of several kinds of updates side by side, to be drawn.
+
+    Parameters
+    ----------
+    kinds : mapping
+        Updates by what they are called in the figure.
+    ranks : sequence of int
+        As for :func:`energy_shares`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``kind``, ``rank`` and ``share``, 0 to 1: one row for each matrix and rank.
+    """
+    shares = {kind: energy_shares(updates, ranks) for kind, updates in kinds.items()}
+    long = pd.concat(shares, names=["kind", "matrix"]).stack().rename("share").reset_index()
+    return long.drop(columns="matrix")
 
 
 def _linear_layers(model: nn.Module) -> dict[str, Any]:
