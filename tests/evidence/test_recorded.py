@@ -168,8 +168,8 @@ RECORDED = sorted(RESULTS.glob("*.json"))
 def test_recorded_sweeps_are_as_measured_and_have_five_seeds(path):
     sweep = recorded(path.stem)
     points = sweep.points
-    # Choosing a setting on validation data is no result. Counting pieces, and looking for the nearest
-    # of all translations, draw nothing at random: languages stand in the place of seeds.
+    # Choosing a setting on validation data is no result. Counting pieces, and looking for the
+    # nearest of all translations, draw nothing at random: languages stand in the place of seeds.
     exempt = ["tune", "pieces", "nouns", "sentences"]
     points = points[~points["stage"].isin(exempt)] if "stage" in points else points
     settings = [name for name in sweep.parameters if name != "seed"]
