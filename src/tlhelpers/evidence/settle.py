@@ -105,7 +105,7 @@ def computed_in_words(settled_by: Computed, value: object, folder: Path | None =
     Returns
     -------
     str
-        ``"Count the parameters of a BERT: 109,482,240."``
+        Such as ``"Count the parameters of a BERT: 109,482,240."``.
 
     Raises
     ------
