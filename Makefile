@@ -119,7 +119,7 @@ lock:  ## Write requirements.txt anew from pyproject.toml, in a fresh environmen
 	@$(PYTHON) -m tools.lock
 
 bench: ASSETS = encoder sentiment topics intents
-bench: $(READY) assets  ## Compare fit with Trainer and a plain loop, embed with encode (15 minutes): make bench [WORKLOAD="texts tokens"]
+bench: $(READY) assets  ## Compare fit with Trainer and a plain loop, embed with encode (half an hour): make bench [WORKLOAD="texts tokens"]
 	@$(PY) -m benchmarks $(if $(WORKLOAD),--workload $(WORKLOAD))
 
 clean:  ## Remove what was built; .venv and fetched assets stay.

@@ -1,6 +1,6 @@
 """Compare the helpers with the libraries that a reader would use instead.
 
-    make bench                                        all of it, in about a quarter of an hour
+    make bench                                        all of it, in about half an hour
     python -m benchmarks --workload texts tokens      only these
     python -m benchmarks --repeats 1                  a quick look
 
@@ -139,9 +139,10 @@ def _ratios(theirs: list[dict[str, float]], ours: list[dict[str, float]]) -> str
         return _spread([one[key] / other[key] for one, other in pairs], ".2f")
 
     line = f"{times_faster('processor')} times, on the clock {times_faster('wall')}"
+    if "evaluation_processor" in ours[0]:
+        line += f"; evaluation {times_faster('evaluation_processor')}"
     if "accuracy" in ours[0]:
         gains = [other["accuracy"] - one["accuracy"] for one, other in pairs]
-        line += f"; evaluation {times_faster('evaluation_processor')}"
         line += f"; accuracy {_spread(gains, '+.1%')}"
     return line
 

@@ -21,7 +21,7 @@ from tlhelpers.evidence.recorded import Right
 
 RATES = {"full": [5e-5, 1e-4, 2e-4, 4e-4], "random": [2e-5, 5e-5, 1e-4, 2e-4]}
 CHOSEN = {"full": 2e-4, "random": 1e-4}
-EPOCHS = {50: 12, 100: 8, 200: 6, 500: 4, 1_000: 2, 2_000: 2}  # of the pretrained weights
+EPOCHS = {50: 12, 100: 8, 200: 6, 500: 4, 1_000: 2, 2_000: 2, 8_569: 2}  # of the pretrained weights
 MOST_EPOCHS, PATIENCE = 12, 3  # of the random weights
 SEEDS = range(5)
 MAX_LENGTH = 64
@@ -36,17 +36,24 @@ def points() -> list[dict]:
         for method, rates in RATES.items()
         for rate in rates
     ]
-    methods = {
-        1_000: ("tfidf", "frozen", "full", "random"),
-        2_000: ("tfidf", "frozen", "full"),
-        200: ("tfidf", "frozen", "full", "random"),
-    }
+    compared = [
+        (1_000, ("tfidf", "frozen", "full", "random")),
+        (2_000, ("tfidf", "frozen", "full")),
+        (200, ("tfidf", "frozen", "full", "random")),
+        (500, ("tfidf", "frozen", "full")),
+        (50, ("tfidf", "frozen", "full")),
+        (100, ("tfidf", "frozen", "full")),
+        (5_000, ("tfidf", "frozen")),
+        (8_569, ("tfidf", "frozen")),
+        (2_000, ("random",)),
+        (8_569, ("full",)),
+    ]
     test = [
         {"stage": "test", "method": method, "labels": labels}
         | ({"learning_rate": CHOSEN[method]} if method in CHOSEN else {})
         | {"seed": seed}
-        for labels, compared in methods.items()
-        for method in compared
+        for labels, methods in compared
+        for method in methods
         for seed in SEEDS
     ]
     return tune + test
