@@ -10,7 +10,6 @@ set_seed(seed)
 reviews, checkpoint = tl.data("sentiment"), tl.weights_folder("encoder")
 tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 model = Model.from_pretrained(checkpoint, num_labels=2, dtype="float32")
-small = model.config.hidden_size < 512  # a large model wants smaller steps
 model = get_peft_model(model, LoraConfig(
     r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS",
 ))  # fmt: skip
@@ -22,8 +21,8 @@ for name, rows in {"train": 500, "test": 1000}.items():
 
 trainer = Trainer(model, TrainingArguments(
     output_dir="checkpoints", seed=seed, num_train_epochs=2, warmup_steps=6,
-    learning_rate=4e-3 if small else 5e-4, per_device_train_batch_size=16,
-    report_to="none",
+    learning_rate=4e-3 if model.config.hidden_size < 512 else 5e-4,
+    per_device_train_batch_size=16, report_to="none",
 ), train_dataset=splits["train"], processing_class=tokenizer)  # fmt: skip
 trainer.train()
 model.save_pretrained("film-adapter")  # the factors and the classifier, no more
@@ -31,11 +30,7 @@ out = trainer.predict(splits["test"])
 right = (out.predictions.argmax(axis=1) == out.label_ids).tolist()
 print(f"{sum(right) / len(right):.1%} of the test texts right")
 
-# Merged, it is an ordinary model again: model.merge_and_unload()
-
-# On your own data: a CSV file with the columns text and label (0, 1, ...);
-# num_labels says how many different labels there are. Llama calls the two
-# matrices "q_proj" and "v_proj"; for another model, print(model) tells.
-# from datasets import load_dataset
-# rows = load_dataset("csv", data_files="mine.csv")["train"]
-# reviews = rows.train_test_split(test_size=0.2, seed=0)
+# On your own data: a CSV file with the columns text and label (0, 1, ...).
+# reviews = Dataset.from_csv("mine.csv").train_test_split(0.2, seed=0)
+# Set num_labels and the numbers of rows to yours. Llama calls the two matrices
+# "q_proj" and "v_proj"; for another model, print(model) tells.
