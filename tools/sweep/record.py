@@ -137,6 +137,8 @@ def _content_to_continue(path: Path, target: Path, fresh: bool, bars: dict[str, 
         )
     planned = {point_key(point) for point in planned_points(load_sweep(path), path)}
     recorded = {point_key(entry["parameters"]) for entry in content["points"]}
+    if all(point["parameters"].get("stage") == "tune" for point in content["points"]):
+        content["registered"] = bars  # so far only settings were chosen, which settles nothing
     if planned - recorded and (reason := why_due(content)):
         raise SweepError(
             f"{target.name} is due: {reason}. New points may differ from those recorded; see "

@@ -214,3 +214,17 @@ def test_a_sweep_keeps_the_digests_of_the_bars_that_it_settles(path, tmp_path, c
     assert "before bars were frozen" not in state(content)
     del content["registered"]
     assert state(content).endswith("recorded before bars were frozen")
+
+
+@pytest.mark.parametrize("stage", ["tune", "test"])
+def test_a_bar_may_be_frozen_until_a_point_counts(path, tmp_path, claims, stage):
+    freeze(load_ledger(claims))
+    points = f'[{{"stage": "{stage}", "x": 1, "seed": 0}}]'
+    path.write_text(path.read_text().replace("return [", f"return {points} #", 1))
+    run_sweep(path, tmp_path)
+    (claims / "08-lora-maths.yaml").write_text(WAITS.replace("07-doubles", "08-doubles"))
+    freeze(load_ledger(claims))
+    path.write_text(path.read_text().replace("#", '+ [{"stage": "test", "x": 2, "seed": 0}] #'))
+    run_sweep(path, tmp_path)
+    kept = read_content(tmp_path / "07-doubling.json")["registered"]
+    assert ("08-doubles" in kept) == (stage == "tune")
