@@ -4,7 +4,8 @@
     python -m tools.derive --check   only tell what is out of date
 
 From book/chapters.yaml: the parts of the book and the pages of its claims in _toc.yml, the list on
-the first page, the state in README.md, the heading of each page. From what a page imports: what its
+the first page, the state in README.md, the heading of each page, and the paths through the book on
+a page that has a place for them. From what a page imports: what its
 first cells install on Colab. A chapter is in the book as soon as its page is there.
 """
 
@@ -22,7 +23,7 @@ import yaml
 
 from tools.needs import needs, page_code
 from tools.pair import pair
-from tools.project import Chapter, Project, UserError, chapters, write_atomically
+from tools.project import PATHS, Chapter, Project, UserError, chapters, write_atomically
 
 _HEADING = re.compile(r"^# .*$", re.MULTILINE)
 _INSTALL = re.compile(r'(%pip install -q "tlhelpers)(?:\[[\w,-]*\])?( @ git\+)')
@@ -100,8 +101,18 @@ def readme_state(project: Project) -> str:
     return "\n".join(lines) + "\n"
 
 
+def paths(project: Project) -> str:
+    """Write the paths through the book: a line each, with links to the pages that are there."""
+    written = written_chapters(project)
+    lines = []
+    for name, whom in PATHS.items():
+        links = [f"[{c.title}]({c.slug}.ipynb)" for c in written if name in c.paths]
+        lines += [f"- **{name.capitalize()}**, {whom}: {' → '.join(links)}."] if links else []
+    return "\n".join(lines) + "\n"
+
+
 def page(project: Project, chapter: Chapter) -> str:
-    """Give a page its heading, and let it install on Colab only what it imports.
+    """Give a page its heading and the paths, and let it install on Colab only what it imports.
 
     Raises
     ------
@@ -109,6 +120,8 @@ def page(project: Project, chapter: Chapter) -> str:
         If the page has no heading, or more than one.
     """
     text = project.source(chapter.slug).read_text("utf-8")
+    if "begin paths" in text:
+        text = _fill(text, "paths", paths(project), chapter.slug)
     opening, code, rest = text.partition("```{code-cell}")
     opening, found = _HEADING.subn(lambda _: f"# {chapter.title}", opening)
     if found != 1:
@@ -135,19 +148,23 @@ def derived(project: Project) -> dict[Path, str]:
     ):
         path = project.root / name
         text = files.get(path) or path.read_text("utf-8")
-        # What stands between two such lines is written here, whatever a comment looks like there.
-        place = rf"(^[^\n]*\bbegin {what}\b[^\n]*\n).*?(^[^\n]*\bend {what}\b)"
-        parts = re.split(place, text, flags=re.MULTILINE | re.DOTALL)
-        if len(parts) != 4:
-            raise UserError(
-                f"{name} has no single place for the {what}. Keep one pair of comment lines "
-                f"with 'begin {what}' and 'end {what}'."
-            )
-        before, begin, end, after = parts
-        files[path] = before + begin + fresh + end + after
+        files[path] = _fill(text, what, fresh, name)
     for chapter in written_chapters(project):
         files[project.source(chapter.slug)] = page(project, chapter)
     return files
+
+
+def _fill(text: str, what: str, fresh: str, name: str) -> str:
+    # What stands between two such lines is written here, whatever a comment looks like there.
+    place = rf"(^[^\n]*\bbegin {what}\b[^\n]*\n).*?(^[^\n]*\bend {what}\b)"
+    parts = re.split(place, text, flags=re.MULTILINE | re.DOTALL)
+    if len(parts) != 4:
+        raise UserError(
+            f"{name} has no single place for the {what}. Keep one pair of comment lines "
+            f"with 'begin {what}' and 'end {what}'."
+        )
+    before, begin, end, after = parts
+    return before + begin + fresh + end + after
 
 
 def main(arguments: Sequence[str] | None = None, project: Project | None = None) -> int:

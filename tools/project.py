@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,14 @@ def choose(names: Sequence[str], slugs: Sequence[str], what: str) -> list[str]:
     return sorted(chosen) if names else list(slugs)
 
 
+# Ways through the book, and whom each is for.
+PATHS = {
+    "first steps": "if the field is new to you",
+    "practice": "if you have a task and some texts",
+    "teaching": "if you give a course, with exercises that grade themselves",
+}
+
+
 @dataclass(frozen=True)
 class Chapter:
     """One line of ``book/chapters.yaml``, whether its page is written yet or not.
@@ -118,6 +126,7 @@ class Chapter:
     part : the part of the book that it stands in.
     about : half a sentence for the list on the first page.
     sweep_minutes : how long each of its sweeps may take on two cores.
+    paths : which of the `PATHS` through the book lead here.
     """
 
     slug: str
@@ -125,6 +134,7 @@ class Chapter:
     part: str
     about: str = ""
     sweep_minutes: int = 30
+    paths: list[str] = field(default_factory=list)
 
     @property
     def number(self) -> int:
@@ -172,15 +182,17 @@ def _read_chapter(part: str, values: object) -> Chapter:
     where = f"book/chapters.yaml, {part!r}"
     if not isinstance(values, dict):
         raise UserError(f"{where}: {values!r} is no chapter. Write {{slug: ..., title: ...}}.")
-    kinds = {field.name: field.type for field in fields(Chapter) if field.name != "part"}
+    kinds = {each.name: each.type for each in fields(Chapter) if each.name != "part"}
     where = f"{where}: {values.get('slug', values)!r}"
     if unknown := set(values) - set(kinds):
         raise UserError(f"{where}: {sorted(unknown)} not known. Use {', '.join(kinds)}.")
     if missing := {"slug", "title"} - set(values):
         raise UserError(f"{where}: {sorted(missing)} missing. Every chapter has a slug and title.")
     for name, value in values.items():
-        if type(value).__name__ != kinds[name]:
+        if type(value).__name__ != str(kinds[name]).partition("[")[0]:
             raise UserError(f"{where}: {name} is {value!r}. Write {kinds[name]}, as others have.")
+    if unknown := set(values.get("paths", [])) - set(PATHS):
+        raise UserError(f"{where}: no paths {sorted(unknown)}. There are: {', '.join(PATHS)}.")
     if not CHAPTER_NAME.fullmatch(values["slug"]):
         raise UserError(f"{where}: no slug. Write two digits and words: 08-lora-maths.")
     if values.get("sweep_minutes", 1) < 1:

@@ -12,7 +12,7 @@ batches = torch.utils.data.DataLoader(train, batch_size=32, shuffle=True)
 tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 model = Model.from_pretrained(checkpoint, num_labels=2, dtype=torch.float32)
 model.to("cuda" if torch.cuda.is_available() else "cpu").train()  # dropout on
-rate = 2e-4 if model.config.hidden_size < 512 else 2e-5  # large: small steps
+rate = 1e-4 if model.config.hidden_size < 512 else 2e-5  # large: small steps
 optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
 schedule = get_scheduler("linear", optimizer, 6, epochs * len(batches))
 

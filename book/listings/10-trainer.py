@@ -16,7 +16,7 @@ for name in ("train", "validation", "test"):
 
 settings = TrainingArguments(
     output_dir="checkpoints", seed=seed, num_train_epochs=2, warmup_steps=6,
-    learning_rate=2e-4 if model.config.hidden_size < 512 else 2e-5,
+    learning_rate=1e-4 if model.config.hidden_size < 512 else 2e-5,
     per_device_train_batch_size=32, weight_decay=0.01, report_to="none",
     eval_strategy="epoch", save_strategy="epoch",
     load_best_model_at_end=True, metric_for_best_model="accuracy",

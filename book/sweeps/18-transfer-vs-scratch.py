@@ -3,9 +3,10 @@
 A seed draws the labelled sentences (fewer are the first of more), their order, the fresh classifier
 and dropout. Validation and test sentences stay the same. Fine-tuning and random weights choose
 among four learning rates on the validation sentences, by the mean over 200 and 1,000 labels with
-seed 0 (stage "tune"; the linear methods choose among four penalties inside their fit); what they
-chose is in CHOSEN, and a test compares CHOSEN with the recorded tuning points. Pretrained weights
-get a fixed number of epochs; random weights train until PATIENCE epochs in a row do not improve.
+seed 0 (stage "tune"; the linear methods choose among four penalties inside their fit); random
+weights did best at the upper edge and got a fifth. What they chose is in CHOSEN, and a test
+compares CHOSEN with the recorded tuning points. Pretrained weights get a fixed number of epochs;
+random weights train until PATIENCE epochs in a row do not improve.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from numpy.typing import NDArray
 import tlhelpers as tl
 from tlhelpers.evidence.recorded import Right
 
-RATES = {"full": [5e-5, 1e-4, 2e-4, 4e-4], "random": [2e-5, 5e-5, 1e-4, 2e-4]}
-CHOSEN = {"full": 2e-4, "random": 1e-4}
+RATES = {"full": [5e-5, 1e-4, 2e-4, 4e-4], "random": [2e-5, 5e-5, 1e-4, 2e-4, 4e-4]}
+CHOSEN = {"full": 1e-4, "random": 2e-4}
 EPOCHS = {50: 12, 100: 8, 200: 6, 500: 4, 1_000: 2, 2_000: 2, 8_569: 2}  # of the pretrained weights
 MOST_EPOCHS, PATIENCE = 12, 3  # of the random weights
 SEEDS = range(5)
 MAX_LENGTH = 64
 BATCH_SIZE = 32
+NOT_COMPARED = ("seconds",)
 
 
 def points() -> list[dict]:
@@ -37,16 +39,16 @@ def points() -> list[dict]:
         for rate in rates
     ]
     compared = [
-        (1_000, ("tfidf", "frozen", "full", "random")),
+        (1_000, ("tfidf", "frozen", "full")),
         (2_000, ("tfidf", "frozen", "full")),
-        (200, ("tfidf", "frozen", "full", "random")),
+        (200, ("tfidf", "frozen", "full")),
         (500, ("tfidf", "frozen", "full")),
         (50, ("tfidf", "frozen", "full")),
         (100, ("tfidf", "frozen", "full")),
         (5_000, ("tfidf", "frozen")),
         (8_569, ("tfidf", "frozen")),
-        (2_000, ("random",)),
-        (8_569, ("full",)),
+        (200, ("random",)),
+        (1_000, ("random",)),
     ]
     test = [
         {"stage": "test", "method": method, "labels": labels}

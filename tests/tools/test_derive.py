@@ -109,6 +109,25 @@ def test_first_page_and_readme_say_what_is_finished_and_keep_the_rest(written):
         assert text.startswith("Above\n\n<!-- begin") and text.endswith("end chapters -->\nBelow\n")
 
 
+def test_the_paths_lead_to_the_pages_that_are_there(project, capsys):
+    listed = project.root / "book" / "chapters.yaml"
+    listed.write_text(
+        LIST.replace("how it begins}", "how it begins, paths: [practice, first steps]}")
+        .replace("title: Two}", "title: Two, paths: [practice]}")
+        .replace("how it ends}", "how it ends, paths: [practice]}")
+    )
+    place = "<!-- begin paths -->\n<!-- end paths -->\n"
+    project.source("03-three").write_text(PAGE.replace("# A working title\n", f"# A\n\n{place}"))
+    assert derive.main([], project) == 0
+    page = project.source("03-three").read_text()
+    assert "- **First steps**, if" in page
+    assert ": [One, or so?](01-one.ipynb) → [Three](03-three.ipynb).\n" in page
+    assert "**Teaching**" not in page, "no chapter is on it"
+    listed.write_text(listed.read_text().replace("first steps", "hobby"))
+    assert derive.main([], project) == 2
+    assert "no paths ['hobby']. There are: first steps, practice" in capsys.readouterr().err
+
+
 def test_a_page_gets_its_title_and_installs_only_what_it_imports(written):
     one, three = (written.source(slug).read_text() for slug in ("01-one", "03-three"))
     assert "# One, or so?\n" in one and "# not a heading\n" in one
