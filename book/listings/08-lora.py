@@ -31,6 +31,8 @@ right = (out.predictions.argmax(axis=1) == out.label_ids).tolist()
 print(f"{sum(right) / len(right):.1%} of the test texts right")
 
 # On your own data: a CSV file with the columns text and label (0, 1, ...).
-# reviews = Dataset.from_csv("mine.csv").train_test_split(0.2, seed=0)
+# from datasets import load_dataset
+# rows = load_dataset("csv", data_files="mine.csv")["train"]
+# reviews = rows.train_test_split(test_size=0.2, seed=0)
 # Set num_labels and the numbers of rows to yours. Llama calls the two matrices
 # "q_proj" and "v_proj"; for another model, print(model) tells.

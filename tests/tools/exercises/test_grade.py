@@ -35,7 +35,7 @@ def test_notebooks_that_cannot_be_graded_say_why(built, tmp_path):
     assert "not a readable notebook" in graded["broken.ipynb"]["error"]
     assert "not a readable notebook" in graded["list.ipynb"]["error"]
     assert "not made from a student notebook" in graded["99-small.ipynb"]["error"]
-    assert "no exercises 98-gone: there are 06-bert" in graded["gone.ipynb"]["error"]
+    assert "no exercises 98-gone: there are 01-the-story" in graded["gone.ipynb"]["error"]
     assert {row["total"] for row in graded.values()} == {"0"}
 
 
