@@ -82,6 +82,7 @@ def measure(name: str, contender: str, seed: int, threads: int) -> dict[str, flo
     torch.set_num_threads(threads)
     workload = WORKLOADS[name]
     peak = matrix_product_peak()
+    examples = workload.examples
     if isinstance(workload, Embedding):
         measured, operations = _embed(workload, contender, seed)
     else:
@@ -89,6 +90,7 @@ def measure(name: str, contender: str, seed: int, threads: int) -> dict[str, flo
         trained, evaluated, accuracy = TRAINED_BY[contender](given)
         once = forward_operations(given.model, given.train["input_ids"])
         operations = 3 * workload.epochs * once
+        examples *= workload.epochs
         measured = _named(trained) | {
             "evaluation_wall": evaluated.wall,
             "evaluation_processor": evaluated.processor,
@@ -97,7 +99,7 @@ def measure(name: str, contender: str, seed: int, threads: int) -> dict[str, flo
         if workload.epochs > 1:
             measured["accuracy"] = accuracy
     return measured | {
-        "examples": workload.examples * getattr(workload, "epochs", 1),
+        "examples": examples,
         "share_of_peak_wall": operations / measured["wall"] / peak.wall,
         "share_of_peak_processor": operations / measured["processor"] / peak.processor,
         "peak_gflops": peak.wall / 1e9,

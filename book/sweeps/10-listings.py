@@ -6,19 +6,14 @@ training has the settings that chapter 18's sweep chose.
 
 from __future__ import annotations
 
-import contextlib
-import re
-import tempfile
-from pathlib import Path
-
 import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
 import tlhelpers as tl
 from tlhelpers.evidence.recorded import Right
+from tools.sweep.listing import in_order_of, run_listing
 
-LISTINGS = Path(__file__).resolve().parents[1] / "listings"
 SEEDS = range(5)
 
 
@@ -66,14 +61,7 @@ def _by_page(point: dict, test: Dataset) -> NDArray[np.bool_]:
 
 def _by_listing(point: dict, test: Dataset) -> NDArray[np.bool_]:
     """Run a listing as it stands but for its seed."""
-    source = (LISTINGS / f"10-{point['method']}.py").read_text("utf-8")
-    seeded, found = re.subn(r"(?m)^(seed, .* = )0,", rf"\g<1>{point['seed']},", source)
-    assert found == 1, "the listing sets its seed in another way"
-    names = {"__name__": "__main__"}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        exec(compile(seeded, f"10-{point['method']}", "exec"), names)
-    # The listing reads the test texts in another order; comparisons in pairs want one order.
-    place = Dataset.from_dict({"row": range(len(test))}).shuffle(seed=0)[:1000]["row"]
-    right = np.zeros(len(test), dtype=bool)
-    right[place] = names["right"]
-    return right
+    changes = {"seed, epochs, cut = 0,": f"seed, epochs, cut = {point['seed']},"}
+    if point["method"] == "trainer":
+        changes = {"seed, splits = 0,": f"seed, splits = {point['seed']},"}
+    return in_order_of(test, run_listing(f"10-{point['method']}", changes)["right"])

@@ -7,11 +7,7 @@ cross-validation.
 
 from __future__ import annotations
 
-import contextlib
-import re
-import tempfile
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
@@ -19,8 +15,8 @@ from numpy.typing import NDArray
 
 import tlhelpers as tl
 from tlhelpers.evidence.recorded import Right
+from tools.sweep.listing import in_order_of, run_listing
 
-LISTING = Path(__file__).resolve().parents[1] / "listings" / "18-curve.py"
 SEEDS = range(5)
 
 
@@ -55,15 +51,6 @@ def _vectors() -> dict[str, NDArray[np.float32]]:
 
 def _by_listing(point: dict, test: Dataset) -> NDArray[np.bool_]:
     """Run the listing as it stands but for its seed and its numbers of labels."""
-    settings = r"(?m)^seed, sizes = 0, \(50, 200, 1_000\)$"
-    changed = f"seed, sizes = {point['seed']}, (50, {point['labels']})"
-    seeded, found = re.subn(settings, changed, LISTING.read_text("utf-8"))
-    assert found == 1, "the listing sets its seed in another way"
-    names = {"__name__": "__main__"}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        exec(compile(seeded, LISTING.stem, "exec"), names)
-    # The listing reads the test texts in another order; comparisons in pairs want one order.
-    place = Dataset.from_dict({"row": range(len(test))}).shuffle(seed=0)[:1_000]["row"]
-    right = np.zeros(len(test), dtype=bool)
-    right[place] = names["right"]
-    return right
+    sizes = f"seed, sizes = {point['seed']}, (50, {point['labels']})"
+    names = run_listing("18-curve", {"seed, sizes = 0, (50, 200, 1_000)": sizes})
+    return in_order_of(test, names["right"])
