@@ -16,7 +16,7 @@ ASSETS ?= $(shell $(PY) -m tools.needs $(SWEEPS))
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,bench,chapters]"
 
 .NOTPARALLEL:
-.PHONY: help setup newest book chapter serve test test-fast check assets pair unit execute arithmetic miniature contract render browser results assign grade lock bench clean
+.PHONY: help setup newest book chapter serve test test-fast test-gpu check assets pair unit execute arithmetic miniature contract render browser results assign grade lock bench clean
 
 help:  ## Show this list.
 	@echo "make TARGET, where TARGET is one of:"
@@ -61,6 +61,9 @@ test: check unit  ## Run every test: code, chapters in both profiles, page contr
 
 test-fast: check  ## Run the tests that execute no chapter and take no long training.
 	@$(PY) -m pytest -m "not slow and not real_assets and not book and not browser"
+
+test-gpu: $(READY)  ## Run what only a machine with a CUDA GPU can test.
+	@TL_TEST_GPU=1 $(PY) -m pytest tests/on_gpu
 
 check: $(READY)  ## Check style, types, imports, docstrings, spelling, both forms of each chapter, what is derived.
 	@$(PY) -m ruff check .

@@ -105,3 +105,12 @@ def test_mean_pooling_is_the_mean_over_the_tokens_that_are_there():
 def test_embedding_something_else_than_a_list_of_texts_is_refused(encoder, tokenizer, texts):
     with pytest.raises(ValueError, match="list of texts"):
         embed(encoder, tokenizer, texts)
+
+
+def test_vectors_can_be_made_in_half_precision_and_are_32_bits_wide(encoder, tokenizer):
+    exact = embed(encoder, tokenizer, TEXTS, progress=False)
+    half = embed(encoder, tokenizer, TEXTS, precision="bf16", progress=False)
+    assert half.dtype == exact.dtype == np.float32
+    assert 0 < abs(half - exact).max() < 0.05
+    with pytest.raises(ValueError, match="precision='fp16' needs a GPU"):
+        embed(encoder, tokenizer, TEXTS, precision="fp16", progress=False)

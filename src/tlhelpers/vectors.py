@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tlhelpers.device import choose_precision
 from tlhelpers.progress import progress_bar
 
 Pooling = Literal["mean", "cls"]
@@ -68,6 +69,7 @@ def hidden_states(
     batch_size: int,
     truncation: bool = True,
     max_length: int | None = None,
+    precision: torch.dtype = torch.float32,
     progress: bool = False,
     description: str = "hidden states",
 ) -> Iterator[HiddenStates]:
@@ -89,6 +91,8 @@ def hidden_states(
         Whether longer texts are cut.
     max_length : int, optional
         To how many tokens; to what the tokenizer allows by default.
+    precision : torch.dtype
+        Of the matrix products; the vectors are float32 in any case.
     progress : bool
         Show a progress bar.
     description : str
@@ -117,7 +121,9 @@ def hidden_states(
         rows = shortest_first[start : start + batch_size]
         batch = [given[row] for row in rows]
         tokens = tokenizer(batch, padding=True, return_tensors="pt", **cut).to(model.device)
-        outputs = model(**tokens, output_hidden_states=layers == "all")
+        half = precision != torch.float32
+        with torch.autocast(model.device.type, precision, enabled=half):
+            outputs = model(**tokens, output_hidden_states=layers == "all")
         hidden = outputs.hidden_states if layers == "all" else (outputs.last_hidden_state,)
         yield HiddenStates(rows, hidden, tokens)
 
@@ -167,6 +173,7 @@ def embed(
     pooling: Pooling = "mean",
     batch_size: int = 64,
     max_length: int = 256,
+    precision: str = "auto",
     progress: bool = True,
 ) -> NDArray[np.float32]:
     """Embed texts with a frozen encoder.
@@ -187,6 +194,8 @@ def embed(
         Texts a batch.
     max_length : int
         Longer texts are cut to this many tokens.
+    precision : str
+        See `tlhelpers.device.choose_precision`: half on a CUDA GPU, as in training.
     progress : bool
         Show a progress bar.
 
@@ -198,7 +207,7 @@ def embed(
     Raises
     ------
     ValueError
-        If `texts` is one string, or empty.
+        If `texts` is one string, or empty; or there is no such precision here.
     """
     if isinstance(texts, str) or not len(texts):
         raise ValueError(f"embed needs a list of texts with at least one text, got {texts!r}")
@@ -210,6 +219,7 @@ def embed(
         layers="last",
         batch_size=batch_size,
         max_length=max_length,
+        precision=choose_precision(model.device, precision).value,
         progress=progress,
         description="embed",
     )  # (N, C)
