@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.budget.operations import minutes
-from tools.budget.page import digest
+from tools.budget.page import digest, path
 from tools.execution.miniature import FIXED, build_hub
 from tools.project import Project, UserError, read_json, write_atomically
 
@@ -35,11 +35,6 @@ PRINTED = re.compile(r"\*\*Time:\*\*.*?\babout ([a-z]+)(?: minutes?)? on a Colab
 RECOUNT = "Count it: python -m tools.budget {}"
 NUMBERS = ["zero", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 NUMBERS += ["eleven", "twelve", "thirteen", "fourteen", "fifteen"]
-
-
-def path(project: Project) -> Path:
-    """Where the counts are kept."""
-    return project.root / "book" / "budget.json"
 
 
 def dry_run(project: Project, slug: str) -> dict[str, Any]:
@@ -73,17 +68,21 @@ def dry_run(project: Project, slug: str) -> dict[str, Any]:
 
 def gpu_minutes(counted: dict[str, Any]) -> float:
     """Add up a page's roles."""
-    return minutes(sum(counted["operations"].values()))
+    return minutes(sum(counted["operations"].values()), sum(counted["single"].values()))
 
 
 def table(counts: dict[str, dict[str, Any]]) -> str:
     """Lay the counts out: chapter, role, operations, minutes on a T4, memory."""
-    lines = [f"{'chapter':28} {'role':14} {'operations':>11} {'minutes':>8} {'memory GB':>10}"]
+    lines = [
+        f"{'chapter':28} {'role':14} {'operations':>11} {'in fp32':>9} {'minutes':>8} "
+        f"{'memory GB':>10}"
+    ]
     for slug, counted in counts.items():
         for role, operations in counted["operations"].items():
-            memory = counted["memory"][role] / 1e9
+            memory, single = counted["memory"][role] / 1e9, counted["single"].get(role, 0.0)
             lines.append(
-                f"{slug:28} {role:14} {operations:11.2e} {minutes(operations):8.1f} {memory:10.1f}"
+                f"{slug:28} {role:14} {operations:11.2e} {single:9.2e} "
+                f"{minutes(operations, single):8.1f} {memory:10.1f}"
             )
     return "\n".join(lines)
 

@@ -42,11 +42,13 @@ class Count:
     """What the passes of a page add up to."""
 
     operations: dict[str, float] = field(default_factory=dict)  # by role
+    single: dict[str, float] = field(default_factory=dict)  # of them in single precision
     memory: dict[str, float] = field(default_factory=dict)  # bytes at most, by role
     on_cpu: set[str] = field(default_factory=set)
     saved: dict[str, str] = field(default_factory=dict)  # folders that the page wrote models to
     alive: weakref.WeakSet[PreTrainedModel] = field(default_factory=weakref.WeakSet)
     inside: bool = False
+    whole: bool = False  # compute every pass in full, too
 
     def add(self, model: PreTrainedModel, texts: int, tokens: int) -> None:
         """Count one pass, and the pass back if gradients are wanted."""
@@ -65,6 +67,8 @@ class Count:
             held += 3 * of.weights * FLOAT32  # the gradient, and AdamW's two means
         role = role_of(of.hub_id)
         self.operations[role] = self.operations.get(role, 0.0) + operations
+        if not (torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")):
+            self.single[role] = self.single.get(role, 0.0) + operations
         self.memory[role] = max(self.memory.get(role, 0.0), held + kept)
         if not getattr(model, "_on_gpu", False):
             self.on_cpu.add(f"{role} ({type(model).__name__})")
@@ -132,7 +136,7 @@ def counted(forward: Callable[..., Any], count: Count) -> Callable[..., Any]:
             count.add(self, *ids.shape)
             # A decoder that continues from its cache wants all of it.
             whole = bool(arguments) or not PASSED_ON.issuperset(inputs) or inputs.get("use_cache")
-            if whole or length <= TOKENS_COMPUTED:
+            if count.whole or whole or length <= TOKENS_COMPUTED:
                 return forward(self, *arguments, **inputs)
             cut = {key: _cut(key, value, length) for key, value in inputs.items()}
             return _lengthened(forward(self, **cut), length)
@@ -177,6 +181,12 @@ def run_page(slug: str) -> Count:
     device.choose_device = lambda requested="auto": (
         device.Choice(GPU, "stands in for a GPU") if requested == "auto" else choose(requested)
     )
+    choose_precision = device.choose_precision
+
+    def as_on_a_gpu(where: torch.device | None = None, requested: str = "auto") -> Any:  # noqa: ANN401
+        return choose_precision(where, "bf16" if requested == "auto" else requested)
+
+    device.choose_precision = as_on_a_gpu  # type: ignore[assignment]
     shell = InteractiveShell.instance()
     for code in code_cells(Project(), slug):
         with redirect_stdout(io.StringIO()):
@@ -192,6 +202,7 @@ def main() -> int:
     count = run_page(slug)
     content = {
         "operations": count.operations,
+        "single": count.single,
         "memory": count.memory,
         "on_cpu": sorted(count.on_cpu),
     }

@@ -23,13 +23,16 @@ from tlhelpers.pretrained.published import configuration
 
 T4 = 65e12  # operations a second in fp16, by NVIDIA's data sheet
 REACHED = 1 / 3  # of it; what is moved and not multiplied takes the rest
+T4_SINGLE = 8.1e12  # in fp32, by the same sheet
+REACHED_SINGLE = 1 / 2  # a slow product waits less for what is moved
 LENGTHS = (32, 128, 256)
 FLOAT32 = 4  # bytes
 
 
-def minutes(operations: float) -> float:
-    """Give how long a T4 takes."""
-    return operations / (T4 * REACHED) / 60
+def minutes(operations: float, single: float = 0.0) -> float:
+    """Give how long a T4 takes, if so many of the operations are in single precision."""
+    half = (operations - single) / (T4 * REACHED)
+    return (half + single / (T4_SINGLE * REACHED_SINGLE)) / 60
 
 
 @dataclass(frozen=True)

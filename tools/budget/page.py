@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import nbformat
 
 from tools.project import Project
+
+
+def path(project: Project) -> Path:
+    """Where the counts are kept."""
+    return project.root / "book" / "budget.json"
 
 
 def code_cells(project: Project, slug: str) -> list[str]:

@@ -25,6 +25,11 @@ assert hidden.shape == (4, 32, 16)
 bert = cost("google-bert/bert-base-uncased", "BertModel", 2)
 assert count.operations == {"encoder": bert.operations(4, 32)}
 assert count.on_cpu == {"encoder (BertModel)"}
+assert count.single == count.operations
+with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    model(input_ids=ids)
+assert count.single == {"encoder": bert.operations(4, 32)}
+assert count.operations == {"encoder": 2 * bert.operations(4, 32)}
 count.on_cpu.clear()
 with torch.no_grad():
     model.to(GPU)(input_ids=ids)

@@ -26,12 +26,13 @@ def write_page(project, code, prose="Read this.", listing="import torch"):
     nbformat.write(page, project.notebook("10-page"))
 
 
-def check(project, operations, memory=1e9, on_cpu=(), printed="about four minutes"):
+def check(project, operations, memory=1e9, on_cpu=(), printed="about four minutes", single=()):
     project.source("10-page").write_text(
         f"**Time:** about a minute on two CPU cores, {printed} on a Colab GPU.\n"
     )
     write_page(project, "run = tl.start()")
-    count = {"operations": operations, "memory": dict.fromkeys(operations, memory)}
+    count = {"operations": operations, "single": dict(single)}
+    count["memory"] = dict.fromkeys(operations, memory)
     stored = {"10-page": count | {"on_cpu": list(on_cpu), "code": digest(project, "10-page")}}
     (project.root / "book" / "budget.json").write_text(json.dumps(stored))
     return main(["--check"], project)
@@ -40,8 +41,15 @@ def check(project, operations, memory=1e9, on_cpu=(), printed="about four minute
 def test_a_page_inside_its_limits_holds_and_is_in_the_table(project, capsys):
     assert check(project, {"encoder": 2.5 * A_MINUTE, "decoder": 1.2 * A_MINUTE}) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == [
-        "10-page", "encoder", "3.25e+15", "2.5", "1.0",
+        "10-page", "encoder", "3.25e+15", "0.00e+00", "2.5", "1.0",
     ]  # fmt: skip
+
+
+def test_single_precision_takes_longer(project, capsys):
+    """On a T4 by 65 / 3 to 8.1 / 2 teraflops: more than five times."""
+    operations = {"encoder": 2.0 * A_MINUTE}
+    assert check(project, operations, single={"encoder": A_MINUTE / 2}) == 1
+    assert "say 'four'. Write 'about five minutes on a Colab GPU'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
