@@ -49,6 +49,8 @@ def points() -> list[dict]:
         (8_569, ("tfidf", "frozen")),
         (200, ("random",)),
         (1_000, ("random",)),
+        (2_000, ("random",)),
+        (8_569, ("full",)),
     ]
     test = [
         {"stage": "test", "method": method, "labels": labels}
