@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from tools.budget.__main__ import main
+from tools.budget.__main__ import cache_of_a_new_reader, main
 from tools.budget.page import digest
 from tools.project import Project
 
@@ -82,3 +82,12 @@ def test_a_page_whose_code_has_changed_must_be_counted_again(project, capsys):
     assert capsys.readouterr().err == (
         "10-page: its code has changed since it was counted. Count it: python -m tools.budget 10\n"
     )
+
+
+def test_a_count_does_not_read_what_an_earlier_one_has_computed(tmp_path, monkeypatch):
+    monkeypatch.setenv("TL_CACHE", str(tmp_path / "old"))
+    for name in ("assets/encoder", "hidden-states/of-chapter-9"):
+        (tmp_path / "old" / name).mkdir(parents=True)
+    cache = cache_of_a_new_reader(tmp_path / "new")
+    assert (cache / "assets" / "encoder").is_dir()
+    assert not (cache / "hidden-states").exists()
