@@ -32,7 +32,7 @@ def tokenizer():
 
 
 @pytest.fixture
-def exact_products(monkeypatch):
+def exact_products():
     """Multiply in fp32, not in the GPU's shortened form."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
@@ -46,8 +46,7 @@ def on_cpu(weights):
 
 def trained(tokenizer, **how):
     model = tiny_classifier(**NO_DROPOUT)
-    result = fit(model, ROWS, ROWS, tokenizer=tokenizer, **QUICK | how)
-    return result
+    return fit(model, ROWS, ROWS, tokenizer=tokenizer, **QUICK | how)
 
 
 def test_a_gpu_is_chosen_with_half_precision():

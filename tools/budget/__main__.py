@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -24,9 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tlhelpers.cache import cache_folder
 from tools.budget.operations import minutes
-from tools.budget.page import digest, path
+from tools.budget.page import digest, environment_of_a_new_reader, path
 from tools.execution.miniature import FIXED, build_hub
 from tools.project import Project, UserError, read_json, write_atomically
 
@@ -46,18 +44,13 @@ def dry_run(project: Project, slug: str) -> dict[str, Any]:
     UserError
         If a cell fails.
     """
-    environment = os.environ | build_hub(project.build / "miniature" / "hub") | FIXED
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [str(Project.root), str(Project.root / "src"), environment.get("PYTHONPATH", "")]
-    )
-    environment.pop("TL_STATIC", None)
+    hub = build_hub(project.build / "miniature" / "hub") | FIXED
     with tempfile.TemporaryDirectory(prefix=f"tl-{slug}-") as folder:
         report = Path(folder) / "report.json"
-        environment["TL_CACHE"] = str(cache_of_a_new_reader(Path(folder) / "cache"))
         done = subprocess.run(
             [sys.executable, "-m", "tools.budget.dry_run", slug, str(report)],
             cwd=Project.root,
-            env=environment,
+            env=environment_of_a_new_reader(hub, Path(folder)),
             capture_output=True,
             text=True,
             check=False,
@@ -66,15 +59,6 @@ def dry_run(project: Project, slug: str) -> dict[str, Any]:
     if done.returncode or counted is None:
         raise UserError(f"{slug}: the dry run failed.\n{done.stderr[-3000:]}")
     return counted | {"code": digest(project, slug)}
-
-
-def cache_of_a_new_reader(folder: Path) -> Path:
-    """Link what was fetched into a cache, and nothing that an earlier run has computed."""
-    folder.mkdir()
-    for name in ("assets", "models", "corpora", "downloads", "locks"):
-        (cache_folder() / name).mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(cache_folder() / name)
-    return folder
 
 
 def gpu_minutes(counted: dict[str, Any]) -> float:

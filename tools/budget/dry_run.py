@@ -11,13 +11,11 @@ there is reported.
 from __future__ import annotations
 
 import functools
-import io
 import json
 import os
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ from transformers import Pipeline, PreTrainedModel
 
 from tlhelpers.roles import MODELS
 from tools.budget.operations import FLOAT32, Cost, cost
-from tools.budget.page import code_cells
+from tools.budget.page import run_cells
 from tools.project import Project
 
 TOKENS_COMPUTED = 7  # no data set has so many classes that a row of logits could be taken for them
@@ -135,8 +133,8 @@ def counted(forward: Callable[..., Any], count: Count) -> Callable[..., Any]:
             length = ids.shape[1]
             count.add(self, *ids.shape)
             # A decoder that continues from its cache wants all of it.
-            whole = bool(arguments) or not PASSED_ON.issuperset(inputs) or inputs.get("use_cache")
-            if count.whole or whole or length <= TOKENS_COMPUTED:
+            cuttable = not arguments and PASSED_ON.issuperset(inputs)
+            if count.whole or not cuttable or inputs.get("use_cache") or length <= TOKENS_COMPUTED:
                 return forward(self, *arguments, **inputs)
             cut = {key: _cut(key, value, length) for key, value in inputs.items()}
             return _lengthened(forward(self, **cut), length)
@@ -169,7 +167,6 @@ def _lengthened(found: Any, length: int) -> Any:  # noqa: ANN401
 def run_page(slug: str) -> Count:
     """Run the page's cells, one after the other."""
     import datasets
-    from IPython.core.interactiveshell import InteractiveShell
 
     from tlhelpers import device
     from tools.budget.true_size import at_true_size
@@ -187,11 +184,8 @@ def run_page(slug: str) -> Count:
         return choose_precision(where, "bf16" if requested == "auto" else requested)
 
     device.choose_precision = as_on_a_gpu  # type: ignore[assignment]
-    shell = InteractiveShell.instance()
-    for code in code_cells(Project(), slug):
-        with redirect_stdout(io.StringIO()):
-            outcome = shell.run_cell(code)
-        outcome.raise_error()
+    for _ in run_cells(Project(), slug):
+        pass
     return count
 
 

@@ -9,14 +9,13 @@ memory are real, every score is noise. It needs a CUDA GPU and no network.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from tlhelpers.pretrained.published import configuration, hub_ids
 from tools.budget.dry_run import Count, count_passes
 from tools.budget.operations import REACHED, T4
-from tools.budget.page import code_cells, path
+from tools.budget.page import environment_of_a_new_reader, path, run_cells
 from tools.budget.second_device import nothing_left_on_the_cpu
 from tools.budget.true_size import at_true_size
 from tools.project import Project, UserError, read_json, write_atomically
@@ -70,36 +69,31 @@ def enlarged(small: PreTrainedConfig, hub_id: str) -> PreTrainedConfig:
     return config
 
 
-def run_page(slug: str, synchronize: Callable[[], None]) -> dict[str, Any]:
+def run_page(slug: str) -> dict[str, Any]:
     """Run the page's cells one after the other; time each, and count its operations."""
     import datasets
-    from IPython.core.interactiveshell import InteractiveShell
 
     with_true_shapes()
     count = Count(whole=True)
     count_passes(count)
     datasets.load_dataset = at_true_size(datasets.load_dataset)
-    shell = InteractiveShell.instance()
-    cells = []
+    cells, before, began = [], 0.0, time.perf_counter()
     with nothing_left_on_the_cpu():
-        for place, code in enumerate(code_cells(Project(), slug)):
-            before, began = sum(count.operations.values()), time.perf_counter()
-            with redirect_stdout(io.StringIO()):
-                outcome = shell.run_cell(code)
-            outcome.raise_error()
-            synchronize()
+        for place, code in enumerate(run_cells(Project(), slug)):
+            torch.cuda.synchronize()
+            done, now = sum(count.operations.values()), time.perf_counter()
             cells.append(
                 {
                     "cell": place,
                     "begins": next(iter(code.strip().splitlines()), ""),
-                    "seconds": time.perf_counter() - began,
-                    "operations": sum(count.operations.values()) - before,
+                    "seconds": now - began,
+                    "operations": done - before,
                 }
             )
+            before, began = done, now
     return {
         "operations": sum(count.operations.values()),
         "single": sum(count.single.values()),
-        "computed_bytes": max(count.memory.values(), default=0.0),
         "cells": cells,
     }
 
@@ -144,14 +138,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if os.environ.get("TL_MINIATURE") != "1":
+        # Not by tools.execution: a machine that is lent for its GPU may lack papermill.
         from tests.miniature.build import build
 
-        environment = os.environ | build(project.build / "miniature" / "hub")
-        environment.pop("TL_STATIC", None)
-        command = [sys.executable, "-m", "tools.budget.measure", *(arguments or sys.argv[1:])]
-        return subprocess.run(command, env=environment, check=False).returncode
+        hub = build(project.build / "miniature" / "hub")
+        command = [sys.executable, "-m", "tools.budget.measure", slug]
+        if options.report:
+            command += ["--report", str(options.report.resolve())]
+        with tempfile.TemporaryDirectory(prefix=f"tl-{slug}-") as folder:  # a page may write there
+            environment = environment_of_a_new_reader(hub, Path(folder))
+            done = subprocess.run(command, cwd=folder, env=environment, check=False)
+        return done.returncode
     torch.cuda.reset_peak_memory_stats()
-    found = run_page(slug, torch.cuda.synchronize) | {
+    found = run_page(slug) | {
         "peak_bytes": torch.cuda.max_memory_allocated(),
         "gpu": torch.cuda.get_device_name(),
         "torch": version("torch"),

@@ -1,12 +1,13 @@
 """A page is held to its limits, and to the minutes that it prints."""
 
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
 
-from tools.budget.__main__ import cache_of_a_new_reader, main
-from tools.budget.page import digest
+from tools.budget.__main__ import main
+from tools.budget.page import digest, environment_of_a_new_reader
 from tools.project import Project
 
 A_MINUTE = 65e12 / 3 * 60
@@ -88,6 +89,7 @@ def test_a_count_does_not_read_what_an_earlier_one_has_computed(tmp_path, monkey
     monkeypatch.setenv("TL_CACHE", str(tmp_path / "old"))
     for name in ("assets/encoder", "hidden-states/of-chapter-9"):
         (tmp_path / "old" / name).mkdir(parents=True)
-    cache = cache_of_a_new_reader(tmp_path / "new")
+    (tmp_path / "new").mkdir()
+    cache = Path(environment_of_a_new_reader({}, tmp_path / "new")["TL_CACHE"])
     assert (cache / "assets" / "encoder").is_dir()
     assert not (cache / "hidden-states").exists()
