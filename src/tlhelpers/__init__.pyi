@@ -19,6 +19,7 @@ from .pretrained.models import weights_folder as weights_folder
 from .profiles import by_profile as by_profile
 from .profiles import start as start
 from .subjects import architecture as architecture
+from .subjects import entities as entities
 from .subjects import learning_curves as learning_curves
 from .subjects import lora as lora
 from .subjects import multilingual as multilingual
