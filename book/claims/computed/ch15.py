@@ -6,7 +6,7 @@ import io
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 IGNORED = -100
 
@@ -40,15 +40,32 @@ def pieces_of_split_words(add_prefix_space: bool) -> list[str]:
     return list(encoding.tokens())
 
 
-def labels_on_pieces(labels: Sequence[int]) -> list[int]:
-    """Give each word's label to its first piece, and -100 to all other positions."""
+def labels_on_pieces(labels: Sequence[int], pieces: Literal["first", "all"] = "first") -> list[int]:
+    """Give the labels of "Ada", "Lovelace" (0: begins, 1: begins, 2: goes on) to their pieces."""
+    from tlhelpers.subjects.entities import align
+
     encoding = _tokenizer(True)(["Ada", "Lovelace"], is_split_into_words=True)
-    aligned, before = [], None
-    for word in encoding.word_ids():
-        first = word is not None and word != before
-        aligned.append(labels[word] if first else IGNORED)
-        before = word
-    return aligned
+    return align(labels, encoding.word_ids(), ["B-ORG", "B-PER", "I-PER"], pieces)
+
+
+def entities_read(tags: Sequence[str]) -> int:
+    """Count the entities that seqeval reads off the labels of a sentence."""
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    return len(get_entities(list(tags)))
+
+
+def forbidden_pairs(types: Sequence[str]) -> dict[str, int]:
+    """Count the pairs of labels that BIO forbids, and the labels that no sentence begins with."""
+    from tlhelpers.subjects.entities import may_follow
+
+    labels = bio_labels(types)
+    pairs = [may_follow(after, before) for before in labels for after in labels]
+    return {
+        "neighbours": pairs.count(False),
+        "all": len(pairs),
+        "at the beginning": [may_follow(label) for label in labels].count(False),
+    }
 
 
 def loss_skips_ignored() -> bool:

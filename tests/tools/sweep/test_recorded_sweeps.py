@@ -15,7 +15,7 @@ from tools.sweep.plan import (
 from tools.sweep.sample import sample
 
 # Written, and measured when the bars of its chapter stand. Take it out with its result.
-NOT_YET_MEASURED: set[str] = set()
+NOT_YET_MEASURED: set[str] = {"15-named-entity-recognition"}
 FOUND = [path for path in find_sweeps([]) if path.stem not in NOT_YET_MEASURED]
 
 
@@ -38,14 +38,15 @@ def test_recorded_points_are_those_of_the_present_code(path):
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_chosen_settings_are_those_that_did_best_on_validation(path):
-    chosen = getattr(load_sweep(path), "CHOSEN", {})
+    sweep = load_sweep(path)
+    chosen, score = getattr(sweep, "CHOSEN", {}), getattr(sweep, "CHOSEN_BY", "validation_accuracy")
     if not chosen:
         pytest.skip("this sweep chooses no setting")
     tuning = recorded(path.stem).select({"stage": "tune"})
     for method, rate in chosen.items():
         rows = tuning[tuning["method"] == method]
         assert not rows.empty, f"{path.name}: nothing recorded that chooses for {method!r}"
-        best = rows.groupby("learning_rate")["validation_accuracy"].mean().idxmax()
+        best = rows.groupby("learning_rate")[score].mean().idxmax()
         assert rate == best, f"{path.name}: CHOSEN[{method!r}] is {rate}, the best was {best}"
 
 
