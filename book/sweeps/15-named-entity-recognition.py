@@ -42,14 +42,13 @@ TUNED_WITH = {"commands": 100, "news": 100}  # sentences
 COMPARED = [
     ("commands", 100, ("frequent", "full", "random")),
     ("commands", 500, ("frequent", "full", "all", "random")),
+    ("news", 400, ("frequent", "full", "all", "random")),
     ("commands", 25, ("frequent", "full")),
     ("commands", 50, ("frequent", "full")),
     ("commands", 200, ("frequent", "full")),
-    ("commands", 1_000, ("frequent", "full")),
     ("news", 100, ("frequent", "full")),
-    ("news", 400, ("frequent", "full", "all", "random")),
 ]
-EPOCHS = {25: 30, 50: 20, 100: 15, 200: 10, 400: 6, 500: 6, 1_000: 4}  # of the pretrained weights
+EPOCHS = {25: 30, 50: 20, 100: 15, 200: 10, 400: 6, 500: 6}  # of the pretrained weights
 MOST_EPOCHS, PATIENCE = 20, 3  # of the random weights
 SEEDS = range(5)
 HELD_OUT = {"validation": 100, "test": 300}  # sentences
