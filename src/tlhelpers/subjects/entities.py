@@ -595,7 +595,8 @@ def draw(
         html.append(f'<div dir="auto"><strong>{title}</strong>{body}</div>')
         plain.append(title + text)
     top = f"<strong>{escape(caption)}</strong>" if caption else ""
-    return Html(f"<div>{top}{''.join(html)}</div>", "\n".join([caption] * bool(caption) + plain))
+    body = f'<div style="line-height:1.9">{top}{"".join(html)}</div>'
+    return Html(body, "\n".join([caption] * bool(caption) + plain))
 
 
 def _line(
@@ -614,7 +615,7 @@ def _line(
         label = span.type + (f", {notes[span]}" if span in notes else "")
         # 36 % of the hue: the ink on top of it keeps its contrast, as in tl.highlight.
         tint = f"color-mix(in srgb,var(--tl-{colours[span.type]}) 36%,transparent)"
-        edge = ";border-bottom:2px dashed" if span in notes else ""
+        edge = ";border-bottom:2px dashed;padding-bottom:.35em" if span in notes else ""
         html.append(
             f'<mark style="background:{tint}{edge}">{escape(inside)} '
             f"<sub>{escape(label)}</sub></mark>"
