@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 import tlhelpers as tl
 from tlhelpers.evidence.recorded import Right
-from tlhelpers.subjects import entities, multilingual
+from tlhelpers.subjects import entities
 
 RATES = {
     "full": [2e-4, 4e-4, 8e-4, 1.6e-3],
@@ -124,13 +124,7 @@ def _splits(corpus: str) -> DatasetDict:
     if corpus == "news":
         topics = tl.data("topics", profile="tiny", quiet=True)
         return entities.silver_news(topics, sizes={"train": 400} | HELD_OUT)
-    splits = tl.data("ner", profile="tiny", quiet=True)
-    intents = tl.data("intents", profile="tiny", quiet=True)  # the same commands, in this order
-    apart = intents["train"].features["label"].str2int(multilingual.split_by_template("en", "tiny"))
-    for name, size in HELD_OUT.items():
-        rows = np.flatnonzero(np.isin(intents[name]["label"], apart))
-        splits[name] = splits[name].select(np.random.default_rng(0).permutation(rows)[:size])
-    return splits
+    return entities.unseen_templates(tl.data("ner", profile="tiny", quiet=True), "tiny", HELD_OUT)
 
 
 def _scores(said: list[NDArray[np.float64]], test: Dataset) -> dict[str, float | Right]:

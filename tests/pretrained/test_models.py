@@ -15,6 +15,9 @@ from transformers import (
     BartConfig,
     BertConfig,
     DebertaV2Config,
+    RobertaConfig,
+    RobertaForTokenClassification,
+    RobertaTokenizer,
 )
 
 from tests.tiny_models import reviews, tiny_classifier, tiny_tokenizer
@@ -345,6 +348,18 @@ def folder(tmp_path):
     tiny_classifier().save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
     return str(tmp_path)
+
+
+def test_a_tagger_of_byte_level_pieces_sees_where_each_word_begins(tmp_path):
+    vocab = {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])}
+    vocab |= {"a": 5, "Ġ": 6, "Ġa": 7}
+    RobertaTokenizer(vocab=vocab, merges=[("Ġ", "a")]).save_pretrained(tmp_path)
+    small = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = RobertaConfig(vocab_size=8, intermediate_size=4, **small)
+    RobertaForTokenClassification(config).save_pretrained(tmp_path)
+    for task, pieces in {"tokens": ["Ġa", "Ġa"], None: ["a", "a"]}.items():
+        _, tokenizer = load(str(tmp_path), task=task, labels=LABELS if task else None, quiet=True)
+        assert tokenizer(["a", "a"], is_split_into_words=True).tokens()[1:-1] == pieces
 
 
 def test_a_model_is_put_on_the_device_that_start_chose(folder, monkeypatch, capsys):

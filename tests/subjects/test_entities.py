@@ -4,11 +4,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, Features, List, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 from tests.tiny_models import tiny_tagger, tiny_tokenizer
+from tlhelpers.corpora.by_role import data
+from tlhelpers.corpora.unseen_templates import split_by_template
 from tlhelpers.subjects import entities
 from tlhelpers.subjects.entities import Span
 
@@ -353,3 +355,25 @@ def test_a_type_has_one_colour_in_all_drawings():
 def test_a_drawing_needs_a_tag_a_word():
     with pytest.raises(ValueError, match="1 tags for 2 words"):
         entities.draw(["a", "b"], ["O", "O"], ["O"])
+
+
+@pytest.mark.real_assets("intents")
+def test_only_commands_of_unseen_templates_are_kept_to_choose_and_to_test_on():
+    commands, intents = data("ner", "tiny", quiet=True), data("intents", "tiny", quiet=True)
+    kept = entities.unseen_templates(commands, "tiny", {"test": 50})["test"]
+    class_of = {
+        text.replace(" ", ""): intents["test"].features["label"].int2str(label)
+        for text, label in zip(intents["test"]["text"], intents["test"]["label"], strict=True)
+    }
+    assert len(kept) == 50
+    assert {class_of["".join(words)] for words in kept["tokens"]} <= set(split_by_template("en"))
+    other = entities.unseen_templates(commands, "tiny")
+    assert {split: len(rows) for split, rows in other.items()} == {
+        "train": len(commands["train"]),
+        **entities.HELD_OUT,
+    }
+
+
+def test_data_without_templates_stay_whole():
+    whole = DatasetDict(test=rows([[("a", "O")]]))
+    assert entities.unseen_templates(whole, "full") is whole

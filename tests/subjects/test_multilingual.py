@@ -1,6 +1,5 @@
 """Many languages: smaller vocabularies, nearest translations, pieces counted."""
 
-import json
 import unicodedata
 
 import numpy as np
@@ -12,7 +11,6 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobe
 from transformers import XLMRobertaConfig as XLMRConfig
 
 from tests.tiny_models import tiny_masked_model, tiny_tokenizer
-from tlhelpers.subjects import multilingual
 from tlhelpers.subjects.multilingual import (
     LANGUAGES,
     cosine_similarity,
@@ -21,7 +19,6 @@ from tlhelpers.subjects.multilingual import (
     pieces_in_use,
     prune_vocabulary,
     rank_correlation,
-    split_by_template,
     translation_accuracy,
     translations,
     word_vectors,
@@ -213,21 +210,6 @@ def test_what_all_vectors_of_a_language_share_is_gone_after_centring():
 def test_each_text_needs_its_translation():
     with pytest.raises(ValueError, match="3 texts and 2 translations"):
         translation_accuracy(np.ones((3, 2)), np.ones((2, 2)))
-
-
-def test_only_intents_with_templates_enough_are_split_by_template(tmp_path, monkeypatch):
-    blocks = {
-        "HassTurnOn": [["on {name}", "lights on"], ["on", "on please", "do it", "on now"]],
-        "HassTurnOff": [["off {name}", "off"], ["lights off", "off now", "off please"]],
-        "HassNevermind": [[str(i) for i in range(9)]],  # not an intent of the book
-    }
-    intents = {
-        name: {"data": [{"sentences": sentences} for sentences in of_intent]}
-        for name, of_intent in blocks.items()
-    }
-    (tmp_path / "de.json").write_text(json.dumps({"language": "de", "intents": intents}), "utf-8")
-    monkeypatch.setattr(multilingual, "fetch", lambda asset: tmp_path)
-    assert split_by_template("de", "tiny") == ["turn on"]
 
 
 def test_pieces_are_counted_without_special_tokens():

@@ -144,7 +144,7 @@ def load(
                 **kwargs,
             )
             tokenizer = load_tokenizer(
-                _either(adapter, location, "tokenizer_config.json"), revision
+                _either(adapter, location, "tokenizer_config.json"), revision, task
             )
         except (OSError, ValueError) as error:
             raise _unreachable(location, error) from error
@@ -211,9 +211,13 @@ def weights_folder(role: str, profile: str | Profile | None = None) -> Path | st
     return Path(location) if Path(location).is_dir() else location
 
 
-def load_tokenizer(location: str, revision: str | None = None) -> PreTrainedTokenizerBase:
-    """Load the fast tokenizer of a hub id or folder."""
-    return AutoTokenizer.from_pretrained(location, revision=revision, use_fast=True)
+def load_tokenizer(
+    location: str, revision: str | None = None, task: Task | None = None
+) -> PreTrainedTokenizerBase:
+    """Load a fast tokenizer; one that is given words marks the space before each of them."""
+    # Else a RoBERTa reads ["in", "Paris"] as "inParis", without an error.
+    words = {"add_prefix_space": True} if task == "tokens" else {}
+    return AutoTokenizer.from_pretrained(location, revision=revision, use_fast=True, **words)
 
 
 def count_parameters(model: nn.Module, trainable: bool = False) -> int:

@@ -23,9 +23,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tlhelpers import metrics
 from tlhelpers.corpora import silver_tags
+from tlhelpers.corpora.by_role import data
 from tlhelpers.corpora.by_role import label_names as names_of
 from tlhelpers.corpora.splitting import sample
+from tlhelpers.corpora.unseen_templates import split_by_template
 from tlhelpers.metrics import IGNORED
+from tlhelpers.profiles import current
+from tlhelpers.roles import DATASETS, source
 from tlhelpers.training.prediction import predict
 from tlhelpers.visuals.html import PALETTE, Html
 
@@ -537,6 +541,40 @@ def silver_news(
         }
         splits[name] = Dataset.from_dict(columns, features=features)
     return DatasetDict(splits)
+
+
+HELD_OUT = {"validation": 100, "test": 300}
+
+
+def unseen_templates(
+    commands: DatasetDict, profile: str | None = None, sizes: Mapping[str, int] = HELD_OUT
+) -> DatasetDict:
+    """Keep those commands to choose and to test on whose templates served for nothing else.
+
+    Parameters
+    ----------
+    commands : DatasetDict
+        English commands and their slots, as ``tl.data("ner", "tiny")`` gives them.
+    profile : str, optional
+        Which profile; by default the one in use.
+    sizes : dict of split to int
+        How many rows of a split to draw, at most.
+
+    Returns
+    -------
+    DatasetDict
+        The same, with the splits of `sizes` smaller. In the full profile, which has no templates,
+        what was given.
+    """
+    if source(DATASETS, "ner", current(profile)).asset is None:
+        return commands
+    intents = data("intents", profile, quiet=True)  # the same commands, in this order
+    names = intents["train"].features["label"].str2int(split_by_template("en", profile))
+    kept = DatasetDict(commands)
+    for split, size in sizes.items():
+        rows = np.flatnonzero(np.isin(intents[split]["label"], names))
+        kept[split] = commands[split].select(np.random.default_rng(0).permutation(rows)[:size])
+    return kept
 
 
 # --------------------------------------------------------------------------------------------
