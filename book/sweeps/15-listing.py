@@ -1,0 +1,55 @@
+"""Chapter 15: does the plain listing tag as well as the page's helper, over five seeds?
+
+Both train four epochs on all training commands, in batches of 32, with the listing's learning rate,
+and keep the epoch with the best F1 on the validation commands. A seed draws their order, the fresh
+head and dropout. F1 is counted as the CoNLL scorer counts, on all test commands.
+"""
+
+from __future__ import annotations
+
+import tlhelpers as tl
+from tlhelpers.subjects import entities
+from tools.sweep.listing import run_listing
+
+LEARNING_RATE = 8e-4
+SEEDS = range(5)
+
+
+def points() -> list[dict]:
+    """List the points: the listing and the helper, with each seed."""
+    return [{"method": name, "seed": seed} for seed in SEEDS for name in ("listing", "helper")]
+
+
+def run(point: dict) -> dict[str, float]:
+    """Train once; the F1 on the test commands."""
+    seed = point["seed"]
+    tl.start("tiny", seed=seed)  # what a listing asks for by role comes from there
+    if point["method"] == "listing":
+        return {
+            "f1": float(
+                run_listing(
+                    "15-tagger",
+                    {"seed, checkpoint, tagged = 0,": f"seed, checkpoint, tagged = {seed},"},
+                )["f1"]
+            )
+        }
+    commands = tl.data("ner", quiet=True)
+    names = tl.label_names(commands, "tags")
+    model, tokenizer = tl.load("encoder", task="tokens", labels=names, seed=seed, quiet=True)
+    result = tl.fit(
+        model,
+        entities.encode(commands["train"], tokenizer),
+        entities.encode(commands["validation"], tokenizer),
+        tokenizer=tokenizer,
+        learning_rate=LEARNING_RATE,
+        epochs=4,
+        batch_size=32,
+        best_metric="f1",
+        seed=seed,
+        progress=False,
+    )
+    test = commands["test"]
+    said = entities.word_log_probabilities(result.model, tokenizer, test["tokens"][:])
+    truth = [[names[number] for number in tags] for tags in test["tags"]]
+    guess = [entities.likeliest(sentence, names) for sentence in said]
+    return {"f1": entities.score(truth, guess, strict=False).f1}
