@@ -37,8 +37,7 @@ trainer = hf.Trainer(
 # fmt: on
 trainer.train()
 trainer.save_model("tagger")  # weights, settings and tokenizer
-f1 = trainer.evaluate(splits["test"])["eval_f1"]
-print(f"F1 on the test: {f1:.1%}")
+print(f"F1 on the test: {trainer.evaluate(splits['test'])['eval_f1']:.1%}")
 
 # On your own data: JSON lines, each with "tokens" and "tags", one number a
 # word; names says what each number means, such as {0: "O", 1: "B-DRUG", ...}.

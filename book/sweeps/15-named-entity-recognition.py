@@ -73,7 +73,7 @@ def points() -> list[dict]:
         for method in methods
         for seed in SEEDS
     ]
-    return tune + test if CHOSEN else tune
+    return tune + test
 
 
 def run(point: dict) -> dict[str, float | Right]:
