@@ -12,6 +12,8 @@ from tools.project import Project
 INTENTS = {"stage": "intents", "method": "frozen", "labels": 500, "value": "unseen_accuracy"}
 TAGS = {"model": "encoder", "task": "part of speech"}
 LAYER_0, BEST_LAYER = {"stage": "layers", "layer": 0, **TAGS}, {"stage": "stack", **TAGS}
+NER = "15-named-entity-recognition"
+SLOTS = {"corpus": "commands", "sentences": 100, "value": "f1"}
 LABELS = "18-transfer-vs-scratch"  # serves more pages than its own
 SWEEPS = {"01-the-story": LABELS, "10-full-fine-tuning": LABELS}
 LIVE = [
@@ -27,6 +29,8 @@ LIVE = [
     (LABELS, r"TF-IDF +200 labels +([\d.]+)%", {"method": "tfidf", "labels": 200}),
     (LABELS, r"frozen +200 labels +([\d.]+)%", {"method": "frozen", "labels": 200}),
     (LABELS, r"full +200 labels +([\d.]+)%", {"method": "full", "labels": 200}),
+    (NER, r"table of words: F1 ([\d.]+)%", SLOTS | {"method": "frequent"}),
+    (NER, r"fine-tuned: F1 ([\d.]+)%", SLOTS | {"method": "full"}),
     ("14-multilingual-transfer", r"English commands: ([\d.]+)%", INTENTS | {"language": "en"}),
     ("14-multilingual-transfer", r"Hindi commands: ([\d.]+)%", INTENTS | {"language": "hi"}),
 ]
