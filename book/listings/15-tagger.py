@@ -6,12 +6,13 @@ import tlhelpers as tl  # only for the texts, and for where the weights are
 seed, checkpoint, tagged = 0, tl.weights_folder("encoder"), tl.data("ner")
 hf.set_seed(seed)
 names = dict(enumerate(tagged["train"].features["tags"].feature.names))
+# A RoBERTa's tokenizer needs add_prefix_space=True, or it glues the words.
 tokenizer = hf.AutoTokenizer.from_pretrained(checkpoint)
 Model = hf.AutoModelForTokenClassification
 model = Model.from_pretrained(checkpoint, id2label=names, dtype="float32")
 
 
-def align(row):  # a RoBERTa's tokenizer is loaded with add_prefix_space=True
+def align(row):
     ids = tokenizer(row["tokens"], truncation=True, is_split_into_words=True)
     words = ids.word_ids()  # of each piece its word; None for special ones
     first = {words.index(w): t for w, t in enumerate(row["tags"]) if w in words}

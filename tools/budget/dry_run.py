@@ -147,7 +147,9 @@ def counted(forward: Callable[..., Any], count: Count) -> Callable[..., Any]:
 
 def _cut(key: str, value: Any, length: int) -> Any:  # noqa: ANN401
     per_token = key in CUT and isinstance(value, Tensor) and value.dim() == 2
-    return value[:, :TOKENS_COMPUTED] if per_token and value.shape[1] == length else value
+    if not per_token or value.shape[1] != length:
+        return value
+    return value[:, :TOKENS_COMPUTED].contiguous()  # a loss flattens labels without copying them
 
 
 def _lengthened(found: Any, length: int) -> Any:  # noqa: ANN401

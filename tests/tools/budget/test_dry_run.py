@@ -9,6 +9,7 @@ import pytest
 CODE = """
 import torch
 from transformers import BertForSequenceClassification, BertModel, pipeline
+from transformers import RobertaConfig, RobertaForTokenClassification
 from tests.tiny_models import bert_config, tiny_tokenizer
 from tools.budget.dry_run import GPU, Count, count_passes
 from tools.budget.operations import cost
@@ -37,6 +38,11 @@ assert not count.on_cpu
 head = BertForSequenceClassification(config)
 pipeline("text-classification", model=head, tokenizer=tiny_tokenizer())("a good film")
 assert not count.on_cpu, "a pipeline takes the GPU by itself"
+small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+roberta = RobertaConfig(vocab_size=20, intermediate_size=8, **small)
+roberta._name_or_path = "FacebookAI/roberta-base"
+tagger = RobertaForTokenClassification(roberta)
+tagger(input_ids=ids, labels=ids % 2).loss.backward()  # a label a token is cut as well
 print("counted")
 """
 
