@@ -20,6 +20,7 @@ from .profiles import by_profile as by_profile
 from .profiles import start as start
 from .subjects import architecture as architecture
 from .subjects import entities as entities
+from .subjects import forgetting as forgetting
 from .subjects import learning_curves as learning_curves
 from .subjects import lora as lora
 from .subjects import multilingual as multilingual
