@@ -24,6 +24,7 @@ from .subjects import forgetting as forgetting
 from .subjects import learning_curves as learning_curves
 from .subjects import lora as lora
 from .subjects import multilingual as multilingual
+from .subjects import pretraining as pretraining
 from .subjects import probing as probing
 from .subjects import probing_tasks as probing_tasks
 from .training.batching import padding_shares as padding_shares

@@ -80,9 +80,10 @@ def stage(project: Project, profile: str, *, unexecuted: bool = False) -> Path:
                 f"Not executed in profile {profile}: {', '.join(missing)}. "
                 f"Run `make book` or `python -m tools.execution.execute`."
             )
-        for exercises in sorted(project.student_notebook("x").parent.glob("*.ipynb")):
-            target = fresh / exercises.relative_to(project.root)
-            write_atomically(target, without_grader(exercises.read_text("utf-8")))
+        for slug in toc_chapters(project):  # exercises wait for their chapter
+            if (exercises := project.student_notebook(slug)).exists():
+                target = fresh / exercises.relative_to(project.root)
+                write_atomically(target, without_grader(exercises.read_text("utf-8")))
         book = project.root / "book"
         (fresh / "book").mkdir()
         for page in sorted(book.glob("*.md")):

@@ -119,3 +119,11 @@ def test_what_sets_up_and_calls_the_grader_is_not_on_the_page(project):
     shown = nbformat.read(project.stage / "notebooks" / "exercises" / path.name, as_version=4)
     assert shown.metadata["nosearch"], "a search finds the chapter"
     assert [cell.source for cell in shown.cells] == ["# Exercises", "def answer():\n    ..."]
+
+
+def test_exercises_wait_for_their_chapter(project):
+    path = project.student_notebook("11-not-written")
+    path.parent.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(), path)
+    stage.stage(project, "tiny")
+    assert not any("11-not-written" in name for name in staged(project))
