@@ -485,10 +485,18 @@ class MostFrequentTag:
         return cls(names, dict(table))
 
     def log_probabilities(self, words: Sequence[str]) -> NDArray[np.float64]:
-        """Give each word's shares of the tags as logarithms, an array of shape (words, C).
+        """Give each word's shares of the tags as logarithms.
 
-        A thousandth of a word is added to each count: what was never seen is unlikely, not ruled
-        out, so that :func:`viterbi` always finds a way.
+        Parameters
+        ----------
+        words : sequence of L str
+            A sentence.
+
+        Returns
+        -------
+        array of shape (L, C)
+            Log-shares of the C tags. A thousandth of a word is added to each count: what was never
+            seen is unlikely, not ruled out, so that :func:`viterbi` always finds a way.
         """
         new = np.array([float(name == OUTSIDE) for name in self.label_names])
         counts = np.array([self.table.get(word.lower(), new) for word in words]) + 1e-3
