@@ -36,9 +36,9 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-Objective: TypeAlias = Literal["masked", "causal", "span corruption"]
+from tlhelpers.metrics import IGNORED as IGNORED
 
-IGNORED = -100  # a label that no loss counts, as in PyTorch's cross-entropy
+Objective: TypeAlias = Literal["masked", "causal", "span corruption"]
 
 # --------------------------------------------------------------------------------------------
 # Masked tokens
