@@ -17,7 +17,7 @@ from tools.site.glossary import terms
 COLUMNS = 80
 TEACHING_SHARE = 0.75
 LIBRARIES = {
-    *("torch", "transformers", "datasets", "peft", "tokenizers", "sklearn", "gensim", "seqeval"),
+    *("torch", "transformers", "datasets", "peft", "tokenizers", "sklearn", "gensim"),
 }
 VERBS = ("load", "data", "fit", "evaluate", "predict", "embed")
 # What these give is a model or a tokenizer. Texts are none: a table of them is plumbing.
