@@ -8,7 +8,7 @@ import pytest
 
 from tests.evidence.small_ledger import MEASURED, record, write
 from tlhelpers.evidence.bars import Registered, all_of, verdict_on
-from tlhelpers.evidence.ledger import load_ledger
+from tlhelpers.evidence.ledger import LedgerError, load_ledger
 from tlhelpers.evidence.recorded import Measurement
 from tlhelpers.metrics import Interval, mean_interval
 
@@ -54,6 +54,17 @@ def test_each_part_must_hold_and_one_that_fails_refutes(folder, one, eight, verd
     assert entry.judgement.value == pytest.approx({"one": one, "eight": eight})
     said = str(entry.judgement)
     assert said.startswith("95 % intervals over 5 seeds: one ") and "(bar: above 0.5)" in said
+
+
+def test_a_part_may_be_the_difference_of_two_others(folder):
+    text = EACH.replace("eight: {equals", "gap: {above: 0.15}, eight: {equals")
+    text = text.replace("parts: {", "parts: {gap: {difference: [eight, one]}, ")
+    record(folder, {1: 0.55 + SPREAD, 8: 0.7 + SPREAD})
+    entry = load_ledger(write(folder, text))["08-measured"]
+    assert entry.judgement.value == pytest.approx({"one": 0.55, "eight": 0.7, "gap": 0.15})
+    for unknown in ("[eight]", "[eight, two]", "[eight, gap]"):
+        with pytest.raises(LedgerError, match="difference.*Two of: gap, one, eight"):
+            load_ledger(write(folder, text.replace("[eight, one]", unknown)))
 
 
 ORDER = MEASURED.replace("{above: 0.05}", "{order: [high, middle, low]}").replace(

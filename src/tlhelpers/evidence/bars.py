@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from tlhelpers.evidence.fields import Number, Pairs, Range, Text, Words, wrong
+from tlhelpers.evidence.fields import Number, Pairs, Range, Text, Texts, Words, wrong
 from tlhelpers.evidence.recorded import Measurement, recorded
 from tlhelpers.metrics import Interval
 from tlhelpers.yaml_files import Entry
@@ -168,6 +168,8 @@ class Numbers(Entry):
         Parameters that differ in the points to subtract, e.g. ``{"method": "frozen"}``.
     minus_value : str
         The column to subtract, if it is another.
+    difference : tuple of str
+        In place of all these, for a part: the part to subtract from, and the one to subtract.
     """
 
     result: Words = ""
@@ -175,6 +177,7 @@ class Numbers(Entry):
     where: Pairs = Field(default_factory=dict)
     minus: Pairs = Field(default_factory=dict)
     minus_value: Words = ""
+    difference: Texts = ()
 
     def measured(self, folder: Path | None) -> Measurement:
         """Look them up in the recorded sweeps of a folder."""
@@ -201,7 +204,23 @@ class Measured(Numbers):
             for field in ("result", "value"):
                 if not getattr(self.of_part(name), field):
                     raise wrong(field, "is missing", "Every comparison needs it: add one line.")
+            difference = self.parts.get(name, Numbers()).difference
+            if difference and (len(difference) != 2 or not self._are_plain(difference)):
+                raise wrong(
+                    "difference",
+                    "does not name two other parts",
+                    f"Two of: {', '.join(self.parts)}.",
+                )
         return self
+
+    def _are_plain(self, names: Sequence[str]) -> bool:
+        return all(name in self.parts and not self.parts[name].difference for name in names)
+
+    def measured_part(self, name: str, folder: Path | None) -> Measurement:
+        """Look a part up in the recorded sweeps of a folder; the whole for an empty name."""
+        difference = self.parts.get(name, Numbers()).difference
+        first, *less = (self.of_part(part).measured(folder) for part in difference or (name,))
+        return first.minus(less[0]) if less else first
 
     def of_part(self, name: str) -> Numbers:
         """Return where the numbers of a part lie; of the whole for an empty name."""
@@ -328,14 +347,14 @@ def judge(registered: Registered, measured: Measured, folder: Path | None = None
     bar, margin = registered.bar, registered.margin
     compared: list[tuple[str, Measurement, Bar]] = []
     if bar.order:
-        found = [measured.of_part(name).measured(folder) for name in bar.order]
+        found = [measured.measured_part(name, folder) for name in bar.order]
         for place, name in enumerate(bar.order[1:]):
             words = f"{bar.order[place]} minus {name}"
             compared.append((words, found[place].minus(found[place + 1]), Bar(above=0.0)))
     else:
         bars: Mapping[str, Bar] = bar.each or {"": bar}
         for name, single in bars.items():
-            compared.append((name, measured.of_part(name).measured(folder), single))
+            compared.append((name, measured.measured_part(name, folder), single))
     parts = tuple(
         Judged(
             name,
