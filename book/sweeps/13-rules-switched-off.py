@@ -10,8 +10,9 @@ sentences are run at both rates, to see whether more labels do what the rules do
 
 Measured at the end: test and validation sentences, the old skill (100 headlines find their
 articles) as it is and with the mean vector of headlines and of articles taken off, how far the
-matrices have moved, and the length of each of the first ten updates, over all weights. Rehearsal mixes 8 of 64 pairs of the news' training articles into each update. The
-training loss of the two remedies holds what they add to it.
+matrices have moved, and the length of each of the first ten updates, over all weights. Rehearsal
+mixes 8 of 64 pairs of the news' training articles into each update. The training loss of the two
+remedies holds what they add to it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from tools.sweep.sample import sample
 NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
     "13-catastrophic-forgetting",
+    "13-listing",
     "13-rules-switched-off",
 }
 FOUND = [path for path in find_sweeps([]) if path.stem not in NOT_YET_MEASURED]
