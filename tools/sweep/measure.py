@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -173,8 +174,16 @@ def _pool() -> ProcessPoolExecutor:
 _watcher: Watcher | None = None
 
 
+def _end_with_parent() -> None:
+    """Leave no process computing on when the one that asked was killed."""
+    if parent := parent_process():
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
 def _begin() -> None:
     global _watcher
+    Thread(target=_end_with_parent, daemon=True).start()
     _watcher = Watcher(ROOT)
     _watcher.install()
     import torch

@@ -1,6 +1,10 @@
 """Points run in processes of their own, two side by side, each on one thread."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -74,3 +78,20 @@ def test_a_failing_point_is_named_and_the_others_are_given(path, tmp_path):
 @pytest.mark.slow
 def test_after_the_deadline_nothing_begins(path):
     assert list(measured_points(path, POINTS, deadline=0)) == []
+
+
+@pytest.mark.slow
+def test_no_process_computes_on_when_the_one_that_asked_was_killed():
+    asking = (
+        "import os, time; from tools.sweep.measure import _pool; pool = _pool();"
+        "print(pool.submit(os.getpid).result(), flush=True); pool.submit(time.sleep, 600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.PIPE) as asker:
+        measuring = int(asker.stdout.readline())
+        asker.send_signal(signal.SIGKILL)
+    for _ in range(600):
+        if not Path(f"/proc/{measuring}").exists():
+            return
+        time.sleep(0.1)
+    os.kill(measuring, signal.SIGKILL)
+    pytest.fail("it goes on after its parent's end")
