@@ -48,6 +48,14 @@ def test_pyplot_figure_is_closed_so_that_it_is_shown_once():
     assert not pyplot.fignum_exists(figure.number)
 
 
+def test_numbers_are_shortened_where_they_place_something_and_not_where_they_are_read():
+    figure, ax = figures.axes("At 0.0001", "rate", "loss")
+    ax.plot([0.123456, 0.234567], [1.345678, 2.456789])
+    svg = figures.as_html(figure, alt="A line.")._repr_html_()
+    assert "At 0.0001" in svg
+    assert not re.search(r"\d\.\d{3}", " ".join(re.findall(r"<[^>]*>", svg)))
+
+
 def test_alternative_cannot_break_out_of_its_attribute():
     figure, _ = figures.axes('A "title"', "x", "y")
     svg = figures.Picture(figure, 'says "<b>"').body

@@ -199,7 +199,7 @@ def _svg(figure: Figure, alt: str) -> str:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.S)
-    svg = re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)
+    svg = re.sub(r"<[^>]*>", _with_short_numbers, svg)  # a word such as 0.001 stays as it is
     svg = re.sub(r">\s+<", "><", svg)
     svg = re.sub(r"\s*\n\s*", " ", svg)
     svg = _own_names(svg)
@@ -215,6 +215,10 @@ def _svg(figure: Figure, alt: str) -> str:
             stacklevel=4,
         )
     return svg
+
+
+def _with_short_numbers(tag: re.Match[str]) -> str:
+    return re.sub(r"(\d+\.\d{2})\d+", r"\1", tag[0])
 
 
 def _check_words(figure: Figure) -> None:
