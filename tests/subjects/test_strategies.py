@@ -1,5 +1,6 @@
 """Adapters, prompts and SetFit's pairs, against formulas, libraries and the long way round."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -9,7 +10,14 @@ from datasets import ClassLabel, Dataset
 from peft import LoraConfig, PrefixTuningConfig
 from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
 from torch import nn
-from transformers import BertConfig, BertModel, ElectraConfig, ElectraForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertModel,
+    ElectraConfig,
+    ElectraForSequenceClassification,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from tests.tiny_models import (
     bert_config,
@@ -228,13 +236,25 @@ def one_by_one(model, tokenizer, prompt, texts, prefix):
     return np.array(rows).reshape(len(texts), -1)
 
 
+def tiny_llama(spread=0.5):
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=22, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
+            initializer_range=spread, bos_token_id=2, eos_token_id=3, pad_token_id=0,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [tiny_causal_model, tiny_llama])
 @pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize(
     "words", [("bad", "good"), ("very bad", "very good", "fine"), ("not good", "good", "poor")]
 )
 @pytest.mark.parametrize("shots", [0, 2])
-def test_the_kept_prefix_gives_what_reading_everything_gives(cache, words, shots):
-    model, tokenizer = tiny_causal_model(), tiny_tokenizer()
+def test_the_kept_prefix_gives_what_reading_everything_gives(make, cache, words, shots):
+    model, tokenizer = make(), tiny_tokenizer()
     prompt = Prompt(words, question=PROMPT.question, between=PROMPT.between)
     prefix = prompt.prefix(FILMS[:shots], [1, 0][:shots])
     found = strategies.label_log_probabilities(
@@ -253,6 +273,18 @@ def test_the_prefix_is_read_once():
     strategies.label_log_probabilities(model, tokenizer, PROMPT, FILMS, prefix=prefix, batch_size=2)
     assert read[0] == (1, length)
     assert len(read) == 3 and all(rows == 2 and columns < 12 for rows, columns in read[1:])
+
+
+def test_half_precision_scores_as_full_precision_does_up_to_its_rounding():
+    model, tokenizer = tiny_llama(spread=0.15), tiny_tokenizer()
+    prefix = PROMPT.prefix(FILMS[:2], [1, 0])
+    full, half = (
+        strategies.label_log_probabilities(m, tokenizer, PROMPT, FILMS, prefix=prefix)
+        for m in (model, copy.deepcopy(model).bfloat16())
+    )
+    np.testing.assert_allclose(half, full, atol=0.04)  # bf16 has 8 bits; the scores are about 3
+    assert np.ptp(full) > 0.4
+    assert half.dtype == np.float32
 
 
 def test_the_order_of_examples_matters_to_a_language_model():

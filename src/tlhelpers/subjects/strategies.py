@@ -342,7 +342,7 @@ def label_log_probabilities(
             for number in which:
                 word = torch.tensor(words[number], device=said.device)
                 found = said.gather(2, word.expand(len(rows), -1)[..., None])  # (B, pieces, 1)
-                scores[rows, number] = found.sum(dim=(1, 2)).float().cpu().numpy()
+                scores[rows, number] = found.sum(dim=(1, 2)).cpu().numpy()
     return scores
 
 
@@ -387,7 +387,8 @@ def _next_pieces(
         mask = torch.cat([mask.new_ones(len(asked), past.get_seq_length()), mask], dim=1)
     logits = model(padded, attention_mask=mask, past_key_values=past).logits  # (B, T, V)
     last = lengths[:, None] - places + torch.arange(places, device=model.device)  # (B, places)
-    return logits[torch.arange(len(asked), device=model.device)[:, None], last].log_softmax(-1)
+    rows = torch.arange(len(asked), device=model.device)[:, None]
+    return logits[rows, last].float().log_softmax(-1)
 
 
 # --------------------------------------------------------------------------------------------
