@@ -107,11 +107,13 @@ def add_adapters(model: PreTrainedModel, bottleneck: int, seed: int = 0) -> PreT
     inside = {id(weight) for weight in model.base_model.parameters()}
     for weight in model.parameters():
         weight.requires_grad = id(weight) not in inside  # the head alone
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
         for layer in layers:
             for sublayer in (layer.attention.output, layer.output):
-                adapter = Adapter(model.config.hidden_size, bottleneck).to(model.device)
+                adapter = Adapter(model.config.hidden_size, bottleneck).to(
+                    model.device, model.dtype
+                )
                 # The last that is done to what a sub-layer says, before its input is added to it.
                 sublayer.dropout = nn.Sequential(sublayer.dropout, adapter)
                 sublayer.LayerNorm.requires_grad_(True)
@@ -192,7 +194,7 @@ def training_memory(model: nn.Module, batch: Mapping[str, Tensor]) -> Memory:
 
     was_training = model.training
     model.train()  # dropout keeps its masks
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with torch.random.fork_rng(), torch.enable_grad():
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             outputs = model(**batch)
         del outputs
@@ -533,7 +535,7 @@ def train_on_pairs(
 
     losses = []
     model.train()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
         for step, start in enumerate(starts):
             first, second, same = (column[start : start + batch_size] for column in pairs)
