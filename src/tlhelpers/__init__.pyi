@@ -27,6 +27,7 @@ from .subjects import multilingual as multilingual
 from .subjects import pretraining as pretraining
 from .subjects import probing as probing
 from .subjects import probing_tasks as probing_tasks
+from .subjects import strategies as strategies
 from .training.batching import padding_shares as padding_shares
 from .training.fit import fit as fit
 from .training.prediction import evaluate as evaluate

@@ -48,8 +48,9 @@ def bottleneck_adapter_percent(width: int) -> float:
 
     An adapter has 2 d m + d + m parameters (Houlsby et al. 2019, section 2.1), d = 768.
     """
-    one = 2 * 768 * width + 768 + width
-    added = 12 * 2 * one
+    from tlhelpers.subjects.strategies import adapter_parameters
+
+    added = adapter_parameters(768, width, layers=12)
     return round(100 * added / (sum(p.numel() for p in _bert_base().parameters()) + added), 2)
 
 

@@ -17,6 +17,7 @@ from tools.sweep.sample import sample
 # Written, and measured when the bars of its chapter stand. Take it out with its result.
 NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
+    "07-fine-tuning-strategies",
     "13-catastrophic-forgetting",
     "13-listing",
     "13-rules-switched-off",
@@ -63,6 +64,15 @@ def test_the_healthy_rate_is_the_best_of_the_four_after_three_epochs():
     after_three = recorded(names[0]).select({"epochs": 3})
     four = after_three[after_three["learning_rate"].isin(grid.RATES)]
     assert four.groupby("learning_rate")["validation_accuracy"].mean().idxmax() == rules.HEALTHY
+
+
+def test_full_fine_tuning_of_chapter_7_is_tuned_in_chapter_18():
+    names = ("07-fine-tuning-strategies", "18-transfer-vs-scratch")
+    ours, theirs = (load_sweep(SWEEPS / f"{name}.py") for name in names)
+    assert theirs.CHOSEN["full"] == ours.FULL_RATE
+    assert {labels: theirs.EPOCHS[labels] for labels in ours.EPOCHS} == ours.EPOCHS
+    assert {len(rates) for rates in ours.RATES.values()} == {len(theirs.RATES["full"])}
+    assert (ours.BATCH_SIZE, ours.MAX_LENGTH) == (theirs.BATCH_SIZE, theirs.MAX_LENGTH)
 
 
 @pytest.mark.slow
