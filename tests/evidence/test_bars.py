@@ -63,7 +63,7 @@ def test_a_part_may_be_the_difference_of_two_others(folder):
     entry = load_ledger(write(folder, text))["08-measured"]
     assert entry.judgement.value == pytest.approx({"one": 0.55, "eight": 0.7, "gap": 0.15})
     for unknown in ("[eight]", "[eight, two]", "[eight, gap]"):
-        with pytest.raises(LedgerError, match="difference.*Two of: gap, one, eight"):
+        with pytest.raises(LedgerError, match=r"difference.*Two of: gap, one, eight"):
             load_ledger(write(folder, text.replace("[eight, one]", unknown)))
 
 

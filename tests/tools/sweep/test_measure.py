@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tools.sweep.measure import measured_points
+from tools.sweep.measure import environment, measure, measured_points
 from tools.sweep.plan import SweepError
 
 SWEEP = """
@@ -42,6 +43,13 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "07-processes.py"
     path.write_text(f"FOLDER = {str(tmp_path)!r}\n{SWEEP}")
     return path
+
+
+def test_a_pause_makes_a_point_no_longer():
+    if environment()["device"] != "cpu":
+        pytest.skip("what a GPU computes is not counted by the processor's clock")
+    sleeping = SimpleNamespace(run=lambda point: {"x": float(time.sleep(1) is None)})
+    assert measure(sleeping, {"seed": 0})[2] < 0.5
 
 
 POINTS = [{"x": x, "seed": 0} for x in range(6)]
