@@ -9,6 +9,7 @@ from .evidence.claims import claim as claim
 from .evidence.claims import expect as expect
 from .evidence.claims import show_claims as show_claims
 from .evidence.recorded import recorded as recorded
+from .evidence.side_by_side import measurements as measurements
 from .metrics import mean_interval as mean_interval
 from .metrics import prediction_interval as prediction_interval
 from .metrics import wilson as wilson

@@ -22,7 +22,7 @@ from tlhelpers.visuals.html import INK
 
 
 def _percent(name: str, values: ArrayLike) -> bool:
-    known = ("accuracy", "f1", "precision", "recall", "share", "selectivity")
+    known = ("accuracy", "f1", "precision", "recall", "share", "selectivity", "skill")
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     named = any(word in name.lower() for word in known)
