@@ -19,6 +19,8 @@ NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
     "13-catastrophic-forgetting",
     "13-rules-switched-off",
+    "16-distillation",
+    "16-the-bert-family",
 }
 FOUND = [path for path in find_sweeps([]) if path.stem not in NOT_YET_MEASURED]
 
