@@ -48,7 +48,7 @@ def counts() -> pd.DataFrame:
     rows = {}
     for name, hub_id in FAMILY.items():
         model = meta_model(hub_id)
-        table = model.get_input_embeddings().weight.numel()
+        table = count_parameters(model.get_input_embeddings())
         total = count_parameters(model)
         rows[name] = {
             "parameters": total,
@@ -243,7 +243,7 @@ def forward_pass(
     Returns
     -------
     callable
-        Runs the pass and waits for its end; gives nothing back.
+        Runs the pass; gives nothing back.
     """
     generator = torch.Generator().manual_seed(seed)
     # Above the special tokens of each tokenizer, below the smallest vocabulary.
@@ -252,8 +252,6 @@ def forward_pass(
     @torch.inference_mode()
     def run() -> None:
         model(input_ids=ids)
-        if ids.is_cuda:
-            torch.cuda.synchronize(ids.device)
 
     return run
 
@@ -282,6 +280,8 @@ def time_in_turns(
         for run, kept in zip(passes, seconds, strict=True):
             begun = time.perf_counter()
             run()
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()  # a GPU computes on when the call is back
             if turn >= warm_up:
                 kept.append(time.perf_counter() - begun)
     return [statistics.median(kept) for kept in seconds]
