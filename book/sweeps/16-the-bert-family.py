@@ -45,6 +45,7 @@ def points() -> list[dict]:
     compared: list[tuple[Pass, Pass, range]] = [
         (base[16], base[128], SEEDS),
         (base[512], base[128], SEEDS),
+        (base[128], base[16], FEW_SEEDS),
         ((BASE, 16, 8), base[16], SEEDS),
         ((BASE, 128, 8), base[128], SEEDS),
     ]
