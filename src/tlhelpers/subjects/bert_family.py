@@ -174,14 +174,15 @@ def attend_in_windows(q: Tensor, k: Tensor, v: Tensor, reach: int) -> Tensor:
     Tensor of shape (B, H, T, size)
         What attention with a mask of this window gives, up to rounding.
     """
-    T = q.shape[2]
+    B, _, T, _ = q.shape
     blocks = -(-T // reach)
 
     def cut(x: Tensor, beside: int) -> Tensor:
-        """Give each block and as many beside it: (B, H, blocks, (1 + 2 beside) reach, size)."""
+        """Make rows of blocks with their neighbours: (B blocks, H, (1 + 2 beside) reach, size)."""
         margin = beside * reach
         x = torch.nn.functional.pad(x, (0, 0, margin, margin + blocks * reach - T))
-        return x.unfold(2, (1 + 2 * beside) * reach, reach).mT
+        x = x.unfold(2, (1 + 2 * beside) * reach, reach).mT
+        return x.transpose(1, 2).flatten(0, 1)  # as a batch, which the fast kernels take
 
     places = torch.arange(blocks * reach, device=q.device).view(blocks, reach, 1)
     seen = torch.arange(-reach, 2 * reach, device=q.device)
@@ -189,9 +190,9 @@ def attend_in_windows(q: Tensor, k: Tensor, v: Tensor, reach: int) -> Tensor:
     mask = ((seen - places).abs() <= reach) & (seen >= 0) & (seen < T)
     mask |= places >= T  # a place behind the text would see nothing, and give nan
     mixed = torch.nn.functional.scaled_dot_product_attention(
-        cut(q, 0), cut(k, 1), cut(v, 1), attn_mask=mask
+        cut(q, 0), cut(k, 1), cut(v, 1), attn_mask=mask.repeat(B, 1, 1)[:, None]
     )
-    return mixed.flatten(2, 3)[:, :, :T]
+    return mixed.unflatten(0, (B, blocks)).transpose(1, 2).flatten(2, 3)[:, :, :T]
 
 
 # --------------------------------------------------------------------------------------------
