@@ -20,6 +20,8 @@ from .pretrained.models import weights_folder as weights_folder
 from .profiles import by_profile as by_profile
 from .profiles import start as start
 from .subjects import architecture as architecture
+from .subjects import bert_family as bert_family
+from .subjects import distillation as distillation
 from .subjects import entities as entities
 from .subjects import forgetting as forgetting
 from .subjects import learning_curves as learning_curves
