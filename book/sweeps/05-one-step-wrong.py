@@ -49,7 +49,7 @@ COMPARED = [
 def points() -> list[dict]:
     """List the points, those of a seed together."""
     return [
-        {"task": task, "variant": variant, "seed": seed}
+        {"stage": "test", "task": task, "variant": variant, "seed": seed}
         for seed in SEEDS
         for task, variant in COMPARED
     ]
