@@ -15,10 +15,14 @@ LAYER_0, BEST_LAYER = {"stage": "layers", "layer": 0, **TAGS}, {"stage": "stack"
 NER = "15-named-entity-recognition"
 SLOTS = {"corpus": "commands", "sentences": 100, "value": "f1"}
 LABELS = "18-transfer-vs-scratch"  # serves more pages than its own
-SWEEPS = {"01-the-story": LABELS, "10-full-fine-tuning": LABELS}
+STEPS = "05-fine-tuning-paradigm"
+FILMS = {"task": "sentiment"}
+SWEEPS = {"01-the-story": LABELS, STEPS: "05-one-step-wrong", "10-full-fine-tuning": LABELS}
 LIVE = [
     ("01-the-story", r"beginner +([\d.]+)%", {"method": "random", "labels": 200}),
     ("01-the-story", r"violinist +([\d.]+)%", {"method": "full", "labels": 200}),
+    (STEPS, r"five steps: ([\d.]+)%", FILMS | {"variant": "right"}),
+    (STEPS, r"shuffled ids: ([\d.]+)%", FILMS | {"variant": "shuffled ids"}),
     ("08-lora-maths", r"LoRA of rank 8: ([\d.]+)%", {"method": "LoRA rank 8, alpha 16"}),
     ("08-lora-maths", r"Full fine-tuning: ([\d.]+)%", {"method": "full"}),
     ("09-what-layers-learn", r"Probe of layer 0: ([\d.]+)%", LAYER_0),

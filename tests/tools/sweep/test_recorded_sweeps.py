@@ -76,6 +76,13 @@ def test_full_fine_tuning_of_chapter_7_is_tuned_in_chapter_18():
     assert (ours.BATCH_SIZE, ours.MAX_LENGTH) == (theirs.BATCH_SIZE, theirs.MAX_LENGTH)
 
 
+def test_chapter_5_trains_by_the_recipe_of_chapter_13():
+    one_step, rules = (
+        load_sweep(SWEEPS / f"{name}.py") for name in ("05-one-step-wrong", "13-rules-switched-off")
+    )
+    assert one_step.RECIPE == {"learning_rate": rules.HEALTHY, **rules.RECIPE}
+
+
 @pytest.mark.slow
 @pytest.mark.real_assets
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
