@@ -20,7 +20,7 @@ for rate in (2e-5, 1e-4, 3e-4):  # the best at an end? Then try one beyond it
     # fmt: off
     settings = hf.TrainingArguments(
         "checkpoints", seed=seed, learning_rate=rate, num_train_epochs=3,
-        warmup_steps=5, weight_decay=0.01, per_device_train_batch_size=32,
+        warmup_steps=0.1, weight_decay=0.01, per_device_train_batch_size=32,
         eval_strategy="epoch", save_strategy="epoch", report_to="none",
         load_best_model_at_end=True, metric_for_best_model="accuracy")
     trainer = hf.Trainer(
@@ -38,8 +38,9 @@ print(f"{best.evaluate(splits['test'])['eval_accuracy']:.1%} of the test right")
 # On your own data: a CSV file with the columns text and label (0, 1, ...).
 # from datasets import load_dataset
 # rows = load_dataset("csv", data_files="mine.csv")["train"]
-# rows = rows.class_encode_column("label")  # knows the names of the labels
+# rows = rows.class_encode_column("label")  # numbers the labels from 0
 # rest = rows.train_test_split(test_size=0.4, seed=0)
 # held_out = rest["test"].train_test_split(test_size=0.5, seed=0)
 # reviews = {"train": rest["train"], "validation": held_out["train"]}
 # reviews["test"] = held_out["test"]
+# Above, write [:] in place of [:500], and raise max_length for long texts.
