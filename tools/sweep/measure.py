@@ -105,7 +105,7 @@ def measure(module: ModuleType, point: Point) -> tuple[dict[str, float], dict[st
         If a value is not finite.
     """
     # On a processor neither a pause nor a busy neighbour makes a sweep longer than it is.
-    clock = time.process_time if environment()["device"] == "cpu" else time.perf_counter
+    clock = time.process_time if arithmetic()["device"] == "cpu" else time.perf_counter
     started = clock()
     given = module.run(dict(point))
     seconds = clock() - started

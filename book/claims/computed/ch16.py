@@ -50,23 +50,19 @@ def length_of_equal_cost(width: int) -> int:
 
 def times_the_operations(hub_id: str, other: str, length: int) -> float:
     """How many times as much an encoder computes for a text of some tokens as another one does."""
-    return round(_operations(hub_id, length) / _operations(other, length), 2)
+    return round(_all_operations(hub_id, length) / _all_operations(other, length), 2)
 
 
 def position_share(hub_id: str, length: int) -> float:
     """Percentage of an encoder's operations that goes into its table of distances."""
-    from tlhelpers.pretrained.published import configuration
-    from tlhelpers.subjects.bert_family import operations
-
-    found = operations(configuration(hub_id), length)
-    return round(100 * found["positions"] / sum(found.values()), 1)
+    return _share("positions", hub_id, length)
 
 
 def growth_a_token(hub_id: str, length: int, over: int) -> dict[str, float]:
     """Operations for each token of a long text over those for each token of a shorter one."""
 
     def grows(windows: bool) -> float:
-        long, short = (_operations(hub_id, size, windows) / size for size in (length, over))
+        long, short = (_all_operations(hub_id, size, windows) / size for size in (length, over))
         return round(long / short, 2)
 
     return {"each pair": grows(False), "inside windows": grows(True)}
@@ -74,24 +70,28 @@ def growth_a_token(hub_id: str, length: int, over: int) -> dict[str, float]:
 
 def share_of_pairs(hub_id: str, length: int) -> dict[str, float]:
     """Percentage of an encoder's operations that compares tokens with each other."""
-    from tlhelpers.pretrained.published import configuration
-    from tlhelpers.subjects.bert_family import operations
-
-    config = configuration(hub_id)
-    counted = {
-        "each pair": operations(config, length),
-        "inside windows": operations(config, length, windows=True),
+    return {
+        "each pair": _share("pairs", hub_id, length),
+        "inside windows": _share("pairs", hub_id, length, windows=True),
     }
-    return {k: round(100 * v["pairs"] / sum(v.values()), 1) for k, v in counted.items()}
 
 
 def share_inside_windows(hub_id: str, length: int) -> float:
     """Operations with the pairs left out that a window hides, over those with each pair."""
-    return round(_operations(hub_id, length, windows=True) / _operations(hub_id, length), 2)
+    return round(_all_operations(hub_id, length, True) / _all_operations(hub_id, length), 2)
 
 
-def _operations(hub_id: str, length: int, windows: bool = False) -> int:
+def _operations(hub_id: str, length: int, windows: bool = False) -> dict[str, int]:
     from tlhelpers.pretrained.published import configuration
     from tlhelpers.subjects.bert_family import operations
 
-    return sum(operations(configuration(hub_id), length, windows=windows).values())
+    return operations(configuration(hub_id), length, windows=windows)
+
+
+def _all_operations(hub_id: str, length: int, windows: bool = False) -> int:
+    return sum(_operations(hub_id, length, windows).values())
+
+
+def _share(part: str, hub_id: str, length: int, windows: bool = False) -> float:
+    counted = _operations(hub_id, length, windows)
+    return round(100 * counted[part] / sum(counted.values()), 1)
