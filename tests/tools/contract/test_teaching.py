@@ -144,6 +144,20 @@ def test_where_nothing_is_trained_a_listing_has_nothing_to_save(project):
     assert problems(Page(read_chapter(source), page.ledger, project)) == []
 
 
+@pytest.mark.parametrize(("code", "saves"), [("torch.arange(3)", False), ("torch.train()", True)])
+def test_beside_one_that_saves_only_a_listing_that_trains_has_to(project, code, saves):
+    page = with_listing(project, LISTING)
+    project.listing("08-second").write_text(f"import torch\n\n{code}\n# On your own data: no\n")
+    source = project.source(SLUG)
+    second = VISIBLE + ":listing: 08-second\n```\n\nThat was all.\n\n## Three"
+    notebook = read_markdown(source.read_text().replace("## Three", second, 1))
+    fill_listings(notebook, project)
+    source.write_text(write_markdown(notebook))
+    found = problems(Page(read_chapter(source), page.ledger, project))
+    assert len(found) == saves
+    assert all("08-second" in problem and "saves no model" in problem for problem in found)
+
+
 def test_a_listing_that_is_not_the_one_on_file_is_found(project):
     page = with_listing(project, LISTING)
     project.listing("08-loop").write_text(LISTING + "print(1)\n")

@@ -19,7 +19,6 @@ NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
     "07-fine-tuning-strategies",
     "13-listing",
-    "13-rules-switched-off",
     "16-distillation",
     "16-the-bert-family",
 }
