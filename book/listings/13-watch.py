@@ -10,7 +10,7 @@ news = [text.split() for text in tl.data("topics")["test"]["text"][:100]]
 
 
 @torch.no_grad()
-def embed(model, tokenizer, words):  # token vectors summed, made one long
+def embed(model, tokenizer, words):  # summed, then scaled to length 1
     texts = [" ".join(some) for some in words]
     cut = {"padding": True, "truncation": True, "max_length": 64}
     ids = tokenizer(texts, return_tensors="pt", **cut)
@@ -27,4 +27,5 @@ for folder in folders:  # do the first nine words of a text find the rest?
     print(f"{folder}: {found.float().mean():.0%} find their rest")
 
 # On your own data: in place of the news a hundred texts, each a list of words,
-# of what your model should still know.
+# of what your model should still know. If few find their rest before training,
+# take an easier test.

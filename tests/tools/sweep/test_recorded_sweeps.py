@@ -18,7 +18,6 @@ from tools.sweep.sample import sample
 NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
     "07-fine-tuning-strategies",
-    "13-listing",
     "16-distillation",
     "16-the-bert-family",
 }
