@@ -1,7 +1,7 @@
 """Chapter 11: a decoder tuned on its answers, and what training takes of memory.
 
-"tuned": LoRA of rank 8 on query and value of the decoder, 128 labelled film sentences, each behind
-one prompt with its label word and the end of the text as the answer. By "answer only" the loss is
+"tuned": LoRA of rank 8 on query and value of the decoder, 128 labelled film sentences of at most 30
+words, each behind one prompt with its label word and the end of the text as the answer. By "answer only" the loss is
 that of the answer; by "whole text" that of every piece. "untuned" is the decoder as it is. All
 choose the likelier of the two label words for the same test sentences; "answered" says for how many
 of the first the decoder itself writes a label word, and then ends. "encoder" is LoRA on the small
@@ -41,7 +41,8 @@ from tlhelpers.subjects import lora, strategies
 from tlhelpers.subjects.strategies import Prompt
 
 PROMPT = Prompt((" negative", " positive"))
-LABELS, ASKED, WRITTEN = 128, 200, 50
+LABELS, WORDS = 128, 30
+ASKED, WRITTEN = 200, 40
 DECODER = {"learning_rate": 1e-3, "epochs": 2, "batch_size": 8}
 ENCODER = {"learning_rate": 4e-3, "epochs": 8, "batch_size": 16}
 RANK, ALPHA = 8, 16
@@ -95,7 +96,10 @@ def _reviews() -> DatasetDict:
 
 
 def _train(seed: int) -> Dataset:
-    return _reviews()["train"].shuffle(seed=seed).select(range(LABELS))
+    """Draw short sentences: no row has to be cut, which could cost it its answer."""
+    shuffled = _reviews()["train"].shuffle(seed=seed)
+    short = [row for row, text in enumerate(shuffled["text"]) if len(text.split()) <= WORDS]
+    return shuffled.select(short[:LABELS])
 
 
 def _asked() -> Dataset:
@@ -128,7 +132,6 @@ def _tuned(method: str, seed: int) -> Scores:
         model,
         _rows(_train(seed), tokenizer, answer_only=method == "answer only"),
         tokenizer=tokenizer,
-        max_length=MAX_LENGTH,
         seed=seed,
         progress=False,
         **DECODER,

@@ -18,6 +18,7 @@ from tools.sweep.sample import sample
 NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
     "07-fine-tuning-strategies",
+    "11-lora-with-peft",
     "13-listing",
     "13-rules-switched-off",
     "16-distillation",
