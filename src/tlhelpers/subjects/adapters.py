@@ -57,10 +57,11 @@ def adapted(model: PeftModel, adapter: str = "default") -> pd.DataFrame:
     base: nn.Module = model.get_base_model()
     rows = []
     for name, module in base.named_modules():
+        parts = module.named_parameters()
         if isinstance(module, LoraLayer):
             numbers = sum(
                 weight.numel()
-                for part, weight in module.named_parameters()
+                for part, weight in parts
                 if part.startswith("lora_") and adapter in part.split(".")
             )
             if numbers:
