@@ -243,7 +243,7 @@ def to_be_weighed(name: str, way: str) -> tuple[PreTrainedModel, dict[str, torch
         )
         model = lora.adapt(model, lora_config, seed=0)
     if "checkpointing" in way:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     ids = torch.randint(1, config.vocab_size, (texts, tokens))
     mask = torch.ones_like(ids)
     return model, {"input_ids": ids, "attention_mask": mask, "labels": torch.arange(texts) % 2}
@@ -282,4 +282,4 @@ def _peak_megabytes(name: str, way: str) -> float:
     if process.returncode:
         raise RuntimeError(f"the process that trains {name} ended with {process.returncode}")
     kilobytes = usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss / 1024
-    return kilobytes / 1024
+    return kilobytes * 1024 / 1e6
