@@ -19,6 +19,7 @@ from .pretrained.models import meta_model as meta_model
 from .pretrained.models import weights_folder as weights_folder
 from .profiles import by_profile as by_profile
 from .profiles import start as start
+from .subjects import adapters as adapters
 from .subjects import architecture as architecture
 from .subjects import bert_family as bert_family
 from .subjects import distillation as distillation

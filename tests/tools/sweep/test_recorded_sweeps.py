@@ -18,6 +18,7 @@ from tools.sweep.sample import sample
 NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
     "07-fine-tuning-strategies",
+    "11-lora-with-peft",
     "16-distillation",
     "16-the-bert-family",
 }
