@@ -21,7 +21,6 @@ NOT_YET_MEASURED: set[str] = {
     "13-listing",
     "13-rules-switched-off",
     "16-distillation",
-    "16-the-bert-family",
 }
 FOUND = [path for path in find_sweeps([]) if path.stem not in NOT_YET_MEASURED]
 
