@@ -20,7 +20,6 @@ NOT_YET_MEASURED: set[str] = {
     "07-fine-tuning-strategies",
     "13-listing",
     "13-rules-switched-off",
-    "16-distillation",
 }
 FOUND = [path for path in find_sweeps([]) if path.stem not in NOT_YET_MEASURED]
 
