@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Pipeline, PreTrainedModel
 
+from tlhelpers.pretrained.published import configuration, hub_ids
 from tlhelpers.roles import MODELS
 from tools.budget.operations import FLOAT32, Cost, cost
 from tools.budget.page import run_cells
@@ -73,13 +74,32 @@ class Count:
 
     def true(self, model: PreTrainedModel) -> Cost:
         """Find the model that a miniature stands for."""
-        name = str(model.config._name_or_path)
+        name = str(model.config._name_or_path) or as_published(model.config.to_json_string(False))
         return cost(self.saved.get(name, name), type(model).__name__, model.config.num_labels)
 
 
 def role_of(hub_id: str) -> str:
     """Name the role of a model."""
     return next((role for role, e in MODELS.items() if e["full"].hub == hub_id), hub_id)
+
+
+@functools.cache
+def as_published(config: str) -> str:
+    """Find the model whose configuration a page took for a model with random weights.
+
+    Raises
+    ------
+    LookupError
+        If no published model has this configuration.
+    """
+    alike = [name for name in hub_ids() if configuration(name).to_json_string(False) == config]
+    if not alike:
+        raise LookupError(
+            "a page computes with a model that is named nowhere and has no published size: build "
+            f"it from a configuration of tlhelpers/pretrained/published. It is {config}"
+        )
+    encoder = MODELS["encoder"]["full"].hub  # of several of one size the one that pages know
+    return encoder if encoder in alike else alike[0]
 
 
 def count_passes(count: Count) -> None:

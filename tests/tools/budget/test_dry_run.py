@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import transformers
+
+from tests.tiny_models import bert_config
+from tools.budget.dry_run import as_published
 
 CODE = """
 import torch
@@ -56,3 +60,10 @@ def test_passes_are_counted_and_lengthened_again():
         text=True,
     )
     assert done.stdout.endswith("counted\n"), done.stderr[-2000:]
+
+
+def test_a_model_with_random_weights_is_known_by_its_configuration():
+    bert = transformers.BertConfig()
+    assert as_published(bert.to_json_string(False)) == "google-bert/bert-base-uncased"
+    with pytest.raises(LookupError, match="no published size"):
+        as_published(bert_config().to_json_string(False))

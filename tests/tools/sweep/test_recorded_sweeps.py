@@ -19,8 +19,6 @@ NOT_YET_MEASURED: set[str] = {
     "04-pretraining-objectives",
     "07-fine-tuning-strategies",
     "11-lora-with-peft",
-    "16-distillation",
-    "16-the-bert-family",
 }
 FOUND = [path for path in find_sweeps([]) if path.stem not in NOT_YET_MEASURED]
 
