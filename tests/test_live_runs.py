@@ -45,12 +45,20 @@ LIVE = [
 ]
 
 
+def outputs_of(slug):
+    notebook = nbformat.read(Project().executed(slug, "tiny"), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [output for cell in code for output in cell.outputs]
+
+
+def printed_in(outputs):
+    return "".join(str(output.get("text", "")) for output in outputs)
+
+
 @pytest.mark.book
 @pytest.mark.parametrize(("slug", "printed", "where"), LIVE)
 def test_live_accuracy_is_one_that_another_seed_could_have_given(slug, printed, where):
-    notebook = nbformat.read(Project().executed(slug, "tiny"), as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    said = "".join(out.get("text", "") for cell in cells for out in cell.outputs)
+    said = printed_in(outputs_of(slug))
     live = float(re.search(printed, said)[1]) / 100
     sweep = recorded(SWEEPS.get(slug, slug))
     chosen = ({"stage": "test"} if "stage" in sweep.parameters else {}) | where
@@ -61,11 +69,10 @@ def test_live_accuracy_is_one_that_another_seed_could_have_given(slug, printed, 
 
 @pytest.mark.book
 def test_what_chapter_6_computes_by_hand_is_the_library_s_up_to_rounding():
-    notebook = nbformat.read(Project().executed("06-bert-architecture", "tiny"), as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    said = "".join(str(out.get("text", "")) for cell in cells for out in cell.outputs)
+    outputs = outputs_of("06-bert-architecture")
+    said = printed_in(outputs)
     printed = re.findall(r"differs? by (\S+)", said)
-    tables = [str(out.get("data", {}).get("text/plain", "")) for c in cells for out in c.outputs]
+    tables = [str(out.get("data", {}).get("text/plain", "")) for out in outputs]
     (table,) = [text for text in tables if "largest difference" in text]
     differences = [float(word) for word in (*printed, *re.findall(r"\d\S*e-\d+|0\.\d+", table))]
     # Shares of the largest number; float32 keeps about 6e-8 of it, and a layer rounds many times.
@@ -74,9 +81,7 @@ def test_what_chapter_6_computes_by_hand_is_the_library_s_up_to_rounding():
 
 @pytest.mark.book
 def test_chapter_16_times_half_of_the_layers_as_faster():
-    notebook = nbformat.read(Project().executed("16-the-bert-family", "tiny"), as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    said = "".join(str(out.get("text", "")) for cell in cells for out in cell.outputs)
+    said = printed_in(outputs_of("16-the-bert-family"))
     live = float(re.search(r"^([\d.]+) times as fast$", said, re.MULTILINE)[1])
     assert live > 1  # about 2 by operations; how much by the clock is each machine's own matter
     assert "the last two agree: True" in said

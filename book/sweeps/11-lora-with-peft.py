@@ -217,14 +217,19 @@ def _weighed(name: str) -> Scores:
         peak = _peak_megabytes(name, way)
         scores |= {f"peak_{way}": peak, f"above_{way}": peak - libraries}
         if way in ("full", "LoRA"):  # what is computed twice is not kept, so not counted
-            model, batch = to_be_weighed(name, way)
-            counted = sum(strategies.training_memory(model, batch)) / 1e6
+            counted = _counted(name, way)
             scores |= {f"counted_{way}": counted, f"times_{way}": (peak - libraries) / counted}
     for part in ("peak", "above", "counted"):
         scores[f"saved_{part}"] = 1 - float(scores[f"{part}_LoRA"]) / float(scores[f"{part}_full"])
     checkpointing = float(scores["above_LoRA, checkpointing"])
     scores["of_checkpointing"] = checkpointing / float(scores["above_LoRA"])
     return scores
+
+
+@lru_cache(maxsize=4)
+def _counted(name: str, way: str) -> float:
+    """Count once for all repeats what a step should take, in megabytes."""
+    return sum(strategies.training_memory(*to_be_weighed(name, way))) / 1e6
 
 
 def to_be_weighed(name: str, way: str) -> tuple[PreTrainedModel, dict[str, torch.Tensor]]:
