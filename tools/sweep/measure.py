@@ -7,6 +7,7 @@ the front of the list, the other from its end, and points that share a model sta
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import platform
@@ -208,6 +209,7 @@ def _measure_here(path: str, point: Point) -> Measured:
         raise SweepError(
             f"{Path(path).name}: point {point_key(point)} failed: {type(error).__name__}: {error}"
         ) from error
+    gc.collect()  # models refer to themselves, and would pile up from point to point
     _watcher.note_modules()
     files = {
         name: digest
