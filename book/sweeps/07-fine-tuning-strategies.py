@@ -4,7 +4,7 @@ A seed draws the labelled sentences (those of 18-transfer-vs-scratch, and fewer 
 more), their order, what is new in the model, and dropout. Validation and test sentences stay the
 same. Each trained method chooses among four learning rates on the validation sentences (stage
 "tune"), with the labels and seeds in TUNED_WITH; what it chose is in CHOSEN, and a test compares.
-The best of the four was the highest for the prefix, which therefore gets a fifth.
+The best of the four was the highest for the prefix, which therefore gets two more.
 Full fine-tuning did that in chapter 18, and is trained at FULL_RATE here; a test compares it, too.
 The linear classifiers choose among four penalties inside their fit. All weights are those of the
 last update: no method looks at validation sentences while it is trained. SetFit takes a few
@@ -47,7 +47,7 @@ RATES = {
     "gradual": [1e-4, 2e-4, 4e-4, 8e-4],
     "lora": [1e-3, 2e-3, 4e-3, 8e-3],
     "adapters": [1e-3, 2e-3, 4e-3, 8e-3],
-    "prefix": [5e-3, 1e-2, 2e-2, 4e-2, 8e-2],
+    "prefix": [5e-3, 1e-2, 2e-2, 4e-2, 8e-2, 1.6e-1],
     "setfit": [5e-5, 1e-4, 2e-4, 4e-4],
 }
 CHOSEN = {"gradual": 2e-4, "lora": 4e-3, "adapters": 4e-3, "setfit": 1e-4}
