@@ -7,8 +7,6 @@ the front of the list, the other from its end, and points that share a model sta
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import math
 import os
 import platform
@@ -17,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -194,12 +193,6 @@ def _begin() -> None:
     torch.set_num_threads(THREADS)
 
 
-def _give_back_memory() -> None:
-    """Return freed memory to the system: glibc keeps it, ten gigabytes in forty points."""
-    with contextlib.suppress(OSError, AttributeError):  # other systems have another allocator
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
 @cache
 def _loaded(path: str) -> ModuleType:
     return load_sweep(Path(path))
@@ -215,7 +208,6 @@ def _measure_here(path: str, point: Point) -> Measured:
         raise SweepError(
             f"{Path(path).name}: point {point_key(point)} failed: {type(error).__name__}: {error}"
         ) from error
-    _give_back_memory()
     _watcher.note_modules()
     files = {
         name: digest
@@ -226,7 +218,7 @@ def _measure_here(path: str, point: Point) -> Measured:
     return Measured(point, values, right, seconds, environment(), files)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _environment_of_processes() -> Iterator[None]:
     """Set what a process must find when it imports its libraries: a pool passes no variables."""
     ours = {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "false"}
