@@ -1,7 +1,9 @@
 """Adapters, prompts and SetFit's pairs, against formulas, libraries and the long way round."""
 
 import copy
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -182,6 +184,23 @@ def test_memory_counts_what_a_linear_layer_keeps():
     frozen = strategies.training_memory(model, {"x": torch.randn(5, 8)})
     trained = 16 * 4 + 4
     assert frozen == (4 * parameters, 4 * trained, 8 * trained, 4 * 5 * 16)
+
+
+def test_nothing_stays_in_memory_that_was_counted():
+    class Exponential(nn.Module):  # its way back needs what it gave: a result that keeps its graph
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return (x * self.weight).exp()
+
+    numbers = np.ones(3, dtype=np.float32)
+    alive = weakref.ref(numbers)
+    strategies.training_memory(Exponential(), {"x": torch.from_numpy(numbers)})
+    del numbers
+    gc.collect()
+    assert alive() is None
 
 
 def test_lora_saves_gradients_and_averages_and_few_activations():

@@ -184,24 +184,24 @@ def training_memory(model: nn.Module, batch: Mapping[str, Tensor]) -> Memory:
     """
     weights = list(model.parameters())
     own = {weight.untyped_storage().data_ptr() for weight in weights}
-    kept: dict[int, int] = {}
+    kept: dict[int, torch.UntypedStorage] = {}
 
-    def note(tensor: Tensor) -> Tensor:
+    def note(tensor: Tensor) -> None:  # the tensor itself would refer to the graph that keeps it
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+            kept[storage.data_ptr()] = storage
 
     was_training = model.training
     model.train()  # dropout keeps its masks
     with torch.random.fork_rng(), torch.enable_grad():
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
             outputs = model(**batch)
         del outputs
     model.train(was_training)
     trained = sum(w.numel() * w.element_size() for w in weights if w.requires_grad)
     every = sum(w.numel() * w.element_size() for w in weights)
-    return Memory(every, trained, 2 * trained, sum(kept.values()))
+    activations = sum(storage.nbytes() for storage in kept.values())
+    return Memory(every, trained, 2 * trained, activations)
 
 
 # --------------------------------------------------------------------------------------------
