@@ -50,7 +50,7 @@ RATES = {
     "prefix": [5e-3, 1e-2, 2e-2, 4e-2, 8e-2, 1.6e-1],
     "setfit": [5e-5, 1e-4, 2e-4, 4e-4],
 }
-CHOSEN = {"gradual": 2e-4, "lora": 4e-3, "adapters": 4e-3, "setfit": 1e-4}
+CHOSEN = {"gradual": 2e-4, "lora": 4e-3, "adapters": 4e-3, "prefix": 8e-2, "setfit": 1e-4}
 TUNED_WITH = {method: [(500, 0)] for method in RATES} | {"setfit": [(16, 0), (16, 1)]}
 EPOCHS = {100: 8, 500: 4, 2_000: 2}  # chapter 18's
 FEW = [8, 16, 64]
