@@ -19,6 +19,7 @@ NER = "15-named-entity-recognition"
 SLOTS = {"corpus": "commands", "sentences": 100, "value": "f1"}
 LABELS = "18-transfer-vs-scratch"  # serves more pages than its own
 STEPS = "05-fine-tuning-paradigm"
+WAYS = "07-fine-tuning-strategies"
 FILMS = {"task": "sentiment"}
 SWEEPS = {"01-the-story": LABELS, STEPS: "05-one-step-wrong", "10-full-fine-tuning": LABELS}
 LIVE = [
@@ -26,6 +27,11 @@ LIVE = [
     ("01-the-story", r"violinist +([\d.]+)%", {"method": "full", "labels": 200}),
     (STEPS, r"five steps: ([\d.]+)%", FILMS | {"variant": "right"}),
     (STEPS, r"shuffled ids: ([\d.]+)%", FILMS | {"variant": "shuffled ids"}),
+    (WAYS, r"frozen features: ([\d.]+)%", {"method": "frozen", "labels": 100}),
+    (WAYS, r"gradual unfreezing: ([\d.]+)%", {"method": "gradual", "labels": 100}),
+    (WAYS, r"adapters: ([\d.]+)%", {"method": "adapters", "labels": 100}),
+    (WAYS, r"sixteen labels, frozen: ([\d.]+)%", {"method": "frozen", "labels": 16}),
+    (WAYS, r"sixteen labels, SetFit: ([\d.]+)%", {"method": "setfit", "labels": 16}),
     ("08-lora-maths", r"LoRA of rank 8: ([\d.]+)%", {"method": "LoRA rank 8, alpha 16"}),
     ("08-lora-maths", r"Full fine-tuning: ([\d.]+)%", {"method": "full"}),
     ("09-what-layers-learn", r"Probe of layer 0: ([\d.]+)%", LAYER_0),
