@@ -32,6 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(close_network())
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say what `-n auto` means: as many processes as chapters run side by side."""
+    from tools.execution.execute import default_jobs
+
+    return default_jobs()
+
+
 # A hook and not a fixture: it comes before the fixtures of modules and of the session.
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
