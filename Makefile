@@ -6,6 +6,8 @@ CHAPTER ?=
 SAMPLE ?=
 SEED ?=
 PROFILE ?= tiny
+# Processes of the tests: auto is one for each core, as far as memory goes.
+JOBS ?= auto
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -13,6 +15,8 @@ READY := $(VENV)/.ready
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) no-python)
 # What the chapters need: fetched before they run, so that no page waits for a download.
 ASSETS ?= $(shell $(PY) -m tools.needs $(SWEEPS))
+# A process that dies fails the run at once: a new one would only be given the same test.
+SIDE_BY_SIDE = -n $(JOBS) --max-worker-restart 0
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,bench,chapters]"
 
 .NOTPARALLEL:
@@ -51,7 +55,7 @@ serve: $(READY)  ## Serve the rendered book at http://127.0.0.1:8000
 
 # The gates run from the quickest to the slowest; each stops the line. A page over its limit of time fails where the
 # machine did nothing else meanwhile, and is reported where it did: on a busy machine a page takes four times as long.
-test: check unit  ## Run every test: code, chapters in both profiles, page contract, rendered book, browser.
+test: check unit  ## Run every test: code, chapters in both profiles, page contract, rendered book, browser: make test [JOBS=1]
 	@$(MAKE) --no-print-directory execute
 	@$(MAKE) --no-print-directory arithmetic
 	@$(MAKE) --no-print-directory miniature
@@ -59,8 +63,8 @@ test: check unit  ## Run every test: code, chapters in both profiles, page contr
 	@$(MAKE) --no-print-directory render
 	@$(MAKE) --no-print-directory browser
 
-test-fast: check  ## Run the tests that execute no chapter and take no long training.
-	@$(PY) -m pytest -m "not slow and not real_assets and not book and not browser"
+test-fast: check  ## Run the tests that execute no chapter and take no long training: make test-fast [JOBS=1]
+	@$(PY) -m pytest $(SIDE_BY_SIDE) --dist loadfile -m "not slow and not real_assets and not book and not browser"
 
 test-gpu: $(READY)  ## Run what only a machine with a CUDA GPU can test.
 	@TL_TEST_GPU=1 $(PY) -m pytest tests/on_gpu
@@ -84,7 +88,8 @@ pair: $(READY)  ## Make each chapter's Markdown and notebook equal.
 
 unit: $(READY)
 	@$(VENV)/bin/tl assets fetch --all --quiet
-	@$(PY) -m pytest -m "not book and not browser"
+# A file's tests stay together: they share what its fixtures made, and some go on from the one before.
+	@$(PY) -m pytest $(SIDE_BY_SIDE) --dist loadfile -m "not book and not browser"
 
 execute: $(READY) assets  ## Execute the chapters that changed.
 	@$(PY) -m tools.execution.execute --profile $(PROFILE)
@@ -106,7 +111,7 @@ render: $(READY)
 	@$(PY) -m tools.site.render
 
 browser: $(READY)
-	@$(PY) -m pytest -m browser tests/browser
+	@$(PY) -m pytest $(SIDE_BY_SIDE) --dist loadgroup -m browser tests/browser
 
 results: SWEEPS = --sweeps
 results: $(READY) assets  ## Record what sweeps lack: make results [CHAPTER=10]; SAMPLE=1 sees whether points repeat.

@@ -12,7 +12,10 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-# So that each test means the same on every machine; tests/on_gpu alone is for a GPU.
+# So that each test means the same on every machine: the last bits of a sum depend on the number of
+# threads, and the threads of tests that run side by side would wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+# tests/on_gpu alone is for a GPU.
 if "TL_TEST_GPU" not in os.environ:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -27,6 +30,14 @@ ROOT = Path(__file__).parents[1]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "network: may open connections; nothing in CI has it")
     config.add_cleanup(close_network())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say what `-n auto` means: as many processes as chapters run side by side."""
+    from tools.execution.execute import default_jobs
+
+    return default_jobs()
 
 
 # A hook and not a fixture: it comes before the fixtures of modules and of the session.
@@ -63,7 +74,7 @@ def run_in_miniature(miniature: dict[str, str]) -> Callable[..., str]:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | miniature | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | miniature,
             capture_output=True,
             text=True,
             timeout=timeout,

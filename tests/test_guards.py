@@ -1,8 +1,10 @@
-"""What the guards promise of every test: no network, and no asset that is silently missing."""
+"""What is promised of every test: no network, no asset that is silently missing, one thread."""
 
 import socket
 
 import pytest
+import torch
+from threadpoolctl import threadpool_info
 
 from tests.guards import NetworkBlockedError, need_assets
 
@@ -39,3 +41,8 @@ def test_a_missing_asset_is_a_failure_in_ci(monkeypatch, tmp_path):
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="not in the cache: encoder"):
         need_assets(["encoder"])
+
+
+def test_pytorch_and_numpy_compute_on_one_thread():
+    assert torch.get_num_threads() == 1
+    assert {pool["num_threads"] for pool in threadpool_info()} == {1}

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -64,8 +63,10 @@ def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(tmp_path, how, deat
     def run(die_at):
         return subprocess.run(
             [sys.executable, script, tmp_path / "run", str(die_at), how],
-            capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     for step in deaths:
         killed = run(step)

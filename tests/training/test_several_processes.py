@@ -81,7 +81,7 @@ def folder(tmp_path_factory):
         [*command, script, folder],
         capture_output=True,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
         timeout=500,
     )
     said = [line for line in done.stderr.splitlines() if not line.startswith("[rank0]")]

@@ -50,13 +50,6 @@ def in_this_process(path, points, deadline=float("inf")) -> Iterator[Measured]:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure in this process, a sweep that no entry of the book's ledger waits for."""
-    import torch
-
-    # What a process of measured_points has, and the stamp is compared with.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     monkeypatch.setattr(record, "measured_points", in_this_process)
     monkeypatch.setattr(sample, "measured_points", in_this_process)
     monkeypatch.setattr(record, "bars_of_sweep", lambda name: {"07-doubles": "0123456789abcdef"})
-    yield
-    torch.set_num_threads(threads)
