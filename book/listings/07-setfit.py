@@ -9,7 +9,7 @@ import tlhelpers as tl  # only for the texts, and for where the weights are
 
 seed, each, updates = 0, 8, 20  # each: sentences of a class
 reviews = tl.data("sentiment")
-drawn = reviews["train"].shuffle(seed=seed).select(range(20 * each)).to_list()
+drawn = reviews["train"].shuffle(seed=seed).to_list()[: 20 * each]
 classes = [[r for r in drawn if r["label"] == k][:each] for k in (0, 1)]
 few = classes[0] + classes[1]
 pairs = [  # a cosine of 1 within a class, of 0 between two
