@@ -16,7 +16,12 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 # What the chapters need: fetched before they run, so that no page waits for a download.
 ASSETS ?= $(shell $(PY) -m tools.needs $(SWEEPS))
 # A process that dies fails the run at once: a new one would only be given the same test.
-SIDE_BY_SIDE = -n $(JOBS) --max-worker-restart 0
+# A file's tests stay together: they share what its fixtures made, and some go on from the one before.
+# Grading has limits in seconds, which a busy machine does not keep: its tests have it for themselves.
+define tests_marked
+@$(PY) -m pytest -n $(JOBS) --max-worker-restart 0 --dist loadfile --ignore tests/tools/exercises -m $(1)
+@$(PY) -m pytest -m $(1) tests/tools/exercises
+endef
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,bench,chapters]"
 
 .NOTPARALLEL:
@@ -64,7 +69,7 @@ test: check unit  ## Run every test: code, chapters in both profiles, page contr
 	@$(MAKE) --no-print-directory browser
 
 test-fast: check  ## Run the tests that execute no chapter and take no long training: make test-fast [JOBS=1]
-	@$(PY) -m pytest $(SIDE_BY_SIDE) --dist loadfile -m "not slow and not real_assets and not book and not browser"
+	$(call tests_marked,"not slow and not real_assets and not book and not browser")
 
 test-gpu: $(READY)  ## Run what only a machine with a CUDA GPU can test.
 	@TL_TEST_GPU=1 $(PY) -m pytest tests/on_gpu
@@ -88,10 +93,7 @@ pair: $(READY)  ## Make each chapter's Markdown and notebook equal.
 
 unit: $(READY)
 	@$(VENV)/bin/tl assets fetch --all --quiet
-# A file's tests stay together: they share what its fixtures made, and some go on from the one before.
-# Grading has limits in seconds, which a busy machine does not keep: its tests have it for themselves.
-	@$(PY) -m pytest $(SIDE_BY_SIDE) --dist loadfile -m "not book and not browser" --ignore tests/tools/exercises
-	@$(PY) -m pytest -m "not book and not browser" tests/tools/exercises
+	$(call tests_marked,"not book and not browser")
 
 execute: $(READY) assets  ## Execute the chapters that changed.
 	@$(PY) -m tools.execution.execute --profile $(PROFILE)
