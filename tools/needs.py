@@ -86,12 +86,11 @@ def needs(trees: Iterable[ast.Module]) -> Needs:
             if isinstance(source, DataSource) and source.reader is not None:
                 reached |= _modules_of_reader(source.reader)
     files = _files_behind(reached)
-    modules = {name.partition(".")[0] for name in reached}
+    packages = {name.partition(".")[0] for name in reached}
     for file in files:
         tree = _parsed(file)
-        modules |= {name.partition(".")[0] for name in _imported(tree)}
+        packages |= {name.partition(".")[0] for name in _imported(tree)}
         assets |= set(_fetched(tree))
-    packages = {name.replace("_", "-") for name in modules}
     return Needs(optional_packages() & packages, frozenset(assets))
 
 

@@ -36,6 +36,7 @@ test = reviews["test"].shuffle(seed=0)[:1000]
 right = head.predict(model.encode(test["text"])) == test["label"]
 print(f"{right.mean():.1%} of the test texts are right")
 
-# On your own data: a table with the columns text and label (0 or 1).
+# On your own data: a CSV file with the columns text and label (0 or 1).
 # from datasets import load_dataset
-# reviews = load_dataset("csv", data_files={"train": "a.csv", "test": "b.csv"})
+# rows = load_dataset("csv", data_files="mine.csv")["train"]
+# reviews = rows.train_test_split(test_size=0.4, seed=0)
