@@ -16,11 +16,11 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 # What the chapters need: fetched before they run, so that no page waits for a download.
 ASSETS ?= $(shell $(PY) -m tools.needs $(SWEEPS))
 # A process that dies fails the run at once: a new one would only be given the same test.
-# A file's tests stay together: they share what its fixtures made, and some go on from the one before.
 # Grading has limits in seconds, which a busy machine does not keep: its tests have it for themselves.
+GRADING = tests/tools/exercises/test_sandbox.py tests/tools/exercises/test_submissions.py
 define tests_marked
-@$(PY) -m pytest -n $(JOBS) --max-worker-restart 0 --dist loadfile --ignore tests/tools/exercises -m $(1)
-@$(PY) -m pytest -m $(1) tests/tools/exercises
+@$(PY) -m pytest -n $(JOBS) --max-worker-restart 0 --dist loadfile $(GRADING:%=--ignore %) -m $(1)
+@$(PY) -m pytest $(GRADING) -m $(1)
 endef
 UPGRADE = $(PY) -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[book,tests,instructors,bench,chapters]"
 

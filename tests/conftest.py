@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before any test imports them: the libraries read these when they are imported, and processes
 # that a test starts inherit them.
@@ -24,7 +25,13 @@ import pytest
 from tests.guards import DEFAULT_ASSETS, Network, close_network, need_assets
 from tests.miniature.build import build
 
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler.loadfile import LoadFileScheduling
+
 ROOT = Path(__file__).parents[1]
+# Tests of minutes each that share nothing: any process may take one.
+PARTED = ("test_sampled_points.py", "test_mutants.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,6 +45,19 @@ def pytest_xdist_auto_num_workers() -> int:
     from tools.execution.execute import default_jobs
 
     return default_jobs()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling":
+    """Let one process run a file's tests, which share what its fixtures made; but for PARTED."""
+    from xdist.scheduler.loadfile import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return nodeid if file.endswith(PARTED) else file
+
+    return ByFile(config, log)
 
 
 # A hook and not a fixture: it comes before the fixtures of modules and of the session.

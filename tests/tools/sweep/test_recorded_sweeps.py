@@ -12,7 +12,6 @@ from tools.sweep.plan import (
     planned_points,
     point_key,
 )
-from tools.sweep.sample import sample
 
 # Written, and measured when the bars of its chapter stand. Take it out with its result.
 NOT_YET_MEASURED: set[str] = {
@@ -79,15 +78,6 @@ def test_chapter_5_trains_by_the_recipe_of_chapter_13():
         load_sweep(SWEEPS / f"{name}.py") for name in ("05-one-step-wrong", "13-rules-switched-off")
     )
     assert one_step.RECIPE == {"learning_rate": rules.HEALTHY, **rules.RECIPE}
-
-
-@pytest.mark.slow
-@pytest.mark.real_assets
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
-def test_a_sampled_point_of_each_sweep_is_measured_again(path, monkeypatch):
-    monkeypatch.setenv("TL_PROFILE", "tiny")
-    again = sample(path)
-    assert again.agrees, str(again)
 
 
 def test_every_result_has_its_sweep():
