@@ -61,12 +61,12 @@ class LeftOnTheCPUError(AssertionError):
 
 
 @contextmanager
-def nothing_left_on_the_cpu() -> Iterator[None]:
-    """Refuse a forward pass of a module with more than a few weights on the CPU."""
+def nothing_left_on_the_cpu(large: int = LARGE) -> Iterator[None]:
+    """Refuse a forward pass of a module with as many weights on the CPU."""
 
     def look(module: nn.Module, inputs: object) -> None:
         weights = list(module.parameters())
-        if sum(w.numel() for w in weights) >= LARGE and weights[0].device.type == "cpu":
+        if sum(w.numel() for w in weights) >= large and weights[0].device.type == "cpu":
             raise LeftOnTheCPUError(f"{type(module).__name__} computes on the CPU")
 
     handle = nn.modules.module.register_module_forward_pre_hook(look)

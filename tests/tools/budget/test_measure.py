@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tools.budget.measure import main, table
+from tools.budget.measure import LARGE, main, table
+from tools.budget.second_device import LeftOnTheCPUError, nothing_left_on_the_cpu
 
 CODE = """
 import torch
@@ -57,3 +58,18 @@ def test_what_was_measured_stands_beside_what_was_computed():
     assert lines[5].split()[-1] == "49.0"
     assert lines[6].split()[-2:] == ["21.7", "20.0"]
     assert [line.split()[0] for line in lines[9:]] == ["3"]
+
+
+def test_a_page_of_light_cells_has_no_speed():
+    cells = [{"cell": 1, "begins": "print(1)", "seconds": 2.0, "operations": 1e9}]
+    found = {"gpu": "A100", "torch": "2", "transformers": "5", "operations": 1e9, "single": 0.0}
+    budget = {"operations": {"encoder": 1e9}, "single": {}, "memory": {"encoder": 1e9}}
+    text = table("16-page", found | {"peak_bytes": 1e9, "cells": cells}, budget)
+    assert text.endswith("no cell is heavy enough to tell a speed")
+
+
+def test_a_small_layer_by_hand_may_stay_on_the_cpu_and_a_model_may_not():
+    with nothing_left_on_the_cpu(LARGE):
+        torch.nn.Linear(768, 64)(torch.zeros(1, 768))
+        with pytest.raises(LeftOnTheCPUError, match="Linear computes on the CPU"):
+            torch.nn.Linear(2_000, 1_000)(torch.zeros(1, 2_000))
