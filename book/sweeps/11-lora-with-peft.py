@@ -9,8 +9,9 @@ LoRA on the small encoder, with the settings of chapter 8 and the same 128 label
 with examples is worth, and the encoder with other numbers of labels, is in chapter 7's sweep.
 
 A seed draws the sentences, their order, the factors and dropout; the test sentences stay the same.
-No rate is chosen here: the encoder's is chapter 8's; the decoder's is five times the 2e-4 that is
-common for large ones, as it is small.
+The decoder's rate is chosen on as many validation sentences (stage "tune"), for the loss on the
+answer, by the mean of two seeds: it is in CHOSEN, and a test compares. The loss on the whole text
+takes the same rate, as only the loss is to differ. The encoder's rate is chapter 8's.
 
 "memory": the largest resident memory of processes of their own that take a few steps with AdamW, on
 random tokens, from weights that are random too: memory does not hang on them. "libraries" loads
@@ -20,14 +21,11 @@ in megabytes. A seed stands for one more run.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from functools import lru_cache
 
 import torch
 from datasets import Dataset, DatasetDict
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from transformers import (
     AutoModelForSequenceClassification,
     PreTrainedModel,
@@ -39,12 +37,17 @@ from tlhelpers.evidence.recorded import Right
 from tlhelpers.pretrained.published import configuration
 from tlhelpers.subjects import lora, strategies
 from tlhelpers.subjects.strategies import Prompt
+from tlhelpers.training.settings import FitResult
+from tools.sweep.alone import peak_megabytes
 
 PROMPT = Prompt((" negative", " positive"))
 LABELS, WORDS = 128, 30
 ASKED, WRITTEN = 200, 40
-DECODER = {"learning_rate": 1e-3, "epochs": 2, "batch_size": 8}
-ENCODER = {"learning_rate": 4e-3, "epochs": 8, "batch_size": 16}
+DECODER = {"epochs": 2, "batch_size": 8}
+RATES = (3e-4, 1e-3, 3e-3)
+CHOSEN = {"answer only": 1e-3}
+ENCODER_RATE = 4e-3
+ENCODER = {"epochs": 8, "batch_size": 16}
 RANK, ALPHA = 8, 16
 MAX_LENGTH = 64
 SEEDS, FEW_SEEDS = range(5), range(3)
@@ -66,17 +69,26 @@ Scores = dict[str, float | Right]
 
 def points() -> list[dict]:
     """List the points: those of the decoder, which take longest, first."""
+    tune = [
+        {"stage": "tune", "method": "answer only", "learning_rate": rate, "seed": seed}
+        for rate in RATES
+        for seed in range(2)
+    ]
     tuned = [
-        {"stage": "tuned", "method": method, "seed": seed}
+        {"stage": "tuned", "method": method, "seed": seed, "learning_rate": rate}
         for seed in SEEDS
-        for method in ("answer only", "whole text", "encoder")
+        for method, rate in (
+            ("answer only", CHOSEN["answer only"]),
+            ("whole text", CHOSEN["answer only"]),
+            ("encoder", ENCODER_RATE),
+        )
     ]
     weighed = [
         {"stage": "memory", "model": model, "seed": seed}
         for model, seeds in (("encoder", SEEDS), ("GPT-2", FEW_SEEDS))
         for seed in seeds
     ]
-    return [{"stage": "untuned", "method": "untuned", "seed": 0}, *tuned, *weighed]
+    return [{"stage": "untuned", "method": "untuned", "seed": 0}, *tune, *tuned, *weighed]
 
 
 def run(point: dict) -> Scores:
@@ -84,10 +96,11 @@ def run(point: dict) -> Scores:
     if point["stage"] == "memory":
         return _weighed(point["model"])
     if point["method"] == "encoder":
-        return _encoder(point["seed"])
+        return _encoder(point["learning_rate"], point["seed"])
     if point["method"] == "untuned":
         return _untuned()
-    return _tuned(point["method"], point["seed"])
+    how = point["learning_rate"], point["seed"]
+    return _rated(*how) if point["stage"] == "tune" else _tuned(point["method"], *how)
 
 
 @lru_cache(maxsize=1)
@@ -100,10 +113,6 @@ def _train(seed: int) -> Dataset:
     shuffled = _reviews()["train"].shuffle(seed=seed)
     short = [row for row, text in enumerate(shuffled["text"]) if len(text.split()) <= WORDS]
     return shuffled.select(short[:LABELS])
-
-
-def _asked() -> Dataset:
-    return _reviews()["test"].select(range(ASKED))
 
 
 # --------------------------------------------------------------------------------------------
@@ -121,8 +130,24 @@ def _untuned() -> Scores:
     return _answers(*_decoder())
 
 
-def _tuned(method: str, seed: int) -> Scores:
+def _rated(learning_rate: float, seed: int) -> Scores:
+    model, result = _trained("answer only", learning_rate, seed)
+    validation = _reviews()["validation"].select(range(ASKED))
+    right = _right(model, _decoder()[1], validation)
+    model.unload()
+    return {"validation_accuracy": right, "seconds": result.seconds}
+
+
+def _tuned(method: str, learning_rate: float, seed: int) -> Scores:
     untuned = _untuned()["accuracy"]  # before the factors are put into the one model
+    model, result = _trained(method, learning_rate, seed)
+    scores = _answers(model, _decoder()[1])
+    scores["trained"] = float(tl.count_parameters(model, trainable=True))
+    model.unload()  # takes the factors out again
+    return scores | {"accuracy_untuned": untuned, "seconds": result.seconds}
+
+
+def _trained(method: str, learning_rate: float, seed: int) -> tuple[PeftModel, FitResult]:
     decoder, tokenizer = _decoder()
     config = LoraConfig(
         r=RANK, lora_alpha=ALPHA, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"
@@ -132,14 +157,12 @@ def _tuned(method: str, seed: int) -> Scores:
         model,
         _rows(_train(seed), tokenizer, answer_only=method == "answer only"),
         tokenizer=tokenizer,
+        learning_rate=learning_rate,
         seed=seed,
         progress=False,
         **DECODER,
     )
-    scores = _answers(model, tokenizer)
-    scores["trained"] = float(tl.count_parameters(model, trainable=True))
-    model.unload()  # takes the factors out again
-    return scores | {"accuracy_untuned": untuned, "seconds": result.seconds}
+    return model, result
 
 
 def _rows(
@@ -157,15 +180,18 @@ def _rows(
 
 
 def _answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Scores:
-    asked = _asked()
-    texts, labels = asked["text"][:], torch.tensor(asked["label"])
-    scores = strategies.label_log_probabilities(model, tokenizer, PROMPT, texts)
-    right = torch.from_numpy(scores).argmax(dim=1) == labels
-    written = [_written(model, tokenizer, text) for text in texts[:WRITTEN]]
+    asked = _reviews()["test"].select(range(ASKED))
+    written = [_written(model, tokenizer, text) for text in asked["text"][:WRITTEN]]
     return {
-        "accuracy": Right.of(right.numpy(), texts),
+        "accuracy": _right(model, tokenizer, asked),
         "answered": sum(answer in PROMPT.label_words for answer in written) / WRITTEN,
     }
+
+
+def _right(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Dataset) -> Right:
+    texts, labels = asked["text"][:], torch.tensor(asked["label"])
+    scores = strategies.label_log_probabilities(model, tokenizer, PROMPT, texts)
+    return Right.of((torch.from_numpy(scores).argmax(dim=1) == labels).numpy(), texts)
 
 
 @torch.inference_mode()
@@ -177,7 +203,7 @@ def _written(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: s
     return tokenizer.decode(out, skip_special_tokens=True) if ended else ""
 
 
-def _encoder(seed: int) -> Scores:
+def _encoder(learning_rate: float, seed: int) -> Scores:
     train = _train(seed)
     encoder, tokenizer = tl.load(
         "encoder", task="classification", labels=train, profile="tiny", seed=seed, quiet=True
@@ -191,11 +217,12 @@ def _encoder(seed: int) -> Scores:
         train,
         tokenizer=tokenizer,
         max_length=MAX_LENGTH,
+        learning_rate=learning_rate,
         seed=seed,
         progress=False,
         **ENCODER,
     )
-    asked = _asked()
+    asked = _reviews()["test"].select(range(ASKED))
     guess = tl.predict(model, asked, tokenizer, max_length=MAX_LENGTH).argmax(axis=1)
     return {
         "accuracy": Right.of(guess == asked["label"], asked["text"][:]),
@@ -211,10 +238,10 @@ def _encoder(seed: int) -> Scores:
 
 def _weighed(name: str) -> Scores:
     """Weigh each way to train a model, and count what it should take."""
-    libraries = _peak_megabytes("none", "none")
+    libraries = peak_megabytes(ALONE, "none", "none")
     scores: Scores = {"libraries": libraries}
     for way in WAYS:
-        peak = _peak_megabytes(name, way)
+        peak = peak_megabytes(ALONE, name, way)
         scores |= {f"peak_{way}": peak, f"above_{way}": peak - libraries}
         if way in ("full", "LoRA"):  # what is computed twice is not kept, so not counted
             counted = _counted(name, way)
@@ -277,14 +304,3 @@ sweep = load_sweep(SWEEPS / "11-lora-with-peft.py")
 if sys.argv[1] != "none":
     sweep.{train_a_little.__name__}(*sys.argv[1:])
 """
-
-
-def _peak_megabytes(name: str, way: str) -> float:
-    """Weigh a process of its own: what this one has kept of earlier points does not count."""
-    process = subprocess.Popen([sys.executable, "-c", ALONE, name, way])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"the process that trains {name} ended with {process.returncode}")
-    kilobytes = usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss / 1024
-    return kilobytes * 1024 / 1e6

@@ -172,7 +172,7 @@ def test_recorded_sweeps_are_as_measured_and_have_five_seeds(path):
     # nearest of all translations, draw nothing at random: languages stand in the place of seeds.
     # Nor does the largest memory of a process: whatever numbers it holds, they are as many.
     # A prompt without examples has nothing to draw.
-    exempt = ["tune", "pieces", "nouns", "sentences", "memory", "zero"]
+    exempt = ["tune", "pieces", "nouns", "sentences", "memory", "zero", "untuned"]
     points = points[~points["stage"].isin(exempt)] if "stage" in points else points
     settings = [name for name in sweep.parameters if name != "seed"]
     groups = points.groupby(settings, dropna=False) if settings else [((), points)]
