@@ -57,12 +57,13 @@ WEIGHED = {
     "GPT-2": ("openai-community/gpt2", ["c_attn", "c_proj"], 8, 128, 2),
 }
 WAYS = ("full", "LoRA", "LoRA, checkpointing")
-# Megabytes, and shares: how far a process of the same kind may be from the recorded one.
-TOLERANCE = dict.fromkeys(
-    ("libraries", *(f"{p}_{w}" for p in ("peak", "above") for w in WAYS)), 100
+# Megabytes, and shares: how far a process of the same kind may be from the recorded one. Repeats
+# on one machine are up to 60 MB and 0.09 apart.
+TOLERANCE = (
+    dict.fromkeys(("libraries", *(f"{p}_{w}" for p in ("peak", "above") for w in WAYS)), 200)
+    | dict.fromkeys(("saved_peak", "saved_above", "of_checkpointing"), 0.15)
+    | dict.fromkeys(("times_full", "times_LoRA"), 0.4)
 )
-TOLERANCE |= dict.fromkeys(("saved_peak", "saved_above", "of_checkpointing"), 0.05)
-TOLERANCE |= dict.fromkeys(("times_full", "times_LoRA"), 0.2)
 
 Scores = dict[str, float | Right]
 
