@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from xdist.scheduler.loadfile import LoadFileScheduling
 
 ROOT = Path(__file__).parents[1]
-# Tests of minutes each that share nothing: any process may take one.
+# Long tests that share nothing: any process may take one.
 PARTED = ("test_sampled_points.py", "test_mutants.py")
 
 
