@@ -21,6 +21,7 @@ LABELS = "18-transfer-vs-scratch"  # serves more pages than its own
 STEPS = "05-fine-tuning-paradigm"
 WAYS = "07-fine-tuning-strategies"
 FILMS = {"task": "sentiment"}
+PEFT = "11-lora-with-peft"
 SWEEPS = {"01-the-story": LABELS, STEPS: "05-one-step-wrong", "10-full-fine-tuning": LABELS}
 LIVE = [
     ("01-the-story", r"beginner +([\d.]+)%", {"method": "random", "labels": 200}),
@@ -39,6 +40,8 @@ LIVE = [
     ("10-full-fine-tuning", r"bag of words +([\d.]+)%", {"method": "tfidf", "labels": 1000}),
     ("10-full-fine-tuning", r"frozen encoder +([\d.]+)%", {"method": "frozen", "labels": 1000}),
     ("10-full-fine-tuning", r"fine-tuned +([\d.]+)%", {"method": "full", "labels": 1000}),
+    (PEFT, r"Encoder with LoRA: ([\d.]+)%", {"stage": "tuned", "method": "encoder"}),
+    (PEFT, r"Tuned decoder: ([\d.]+)%", {"stage": "tuned", "method": "answer only"}),
     (LABELS, r"TF-IDF +200 labels +([\d.]+)%", {"method": "tfidf", "labels": 200}),
     (LABELS, r"frozen +200 labels +([\d.]+)%", {"method": "frozen", "labels": 200}),
     (LABELS, r"full +200 labels +([\d.]+)%", {"method": "full", "labels": 200}),

@@ -31,8 +31,8 @@ merged = PeftModel.from_pretrained(fresh, "film-adapter").merge_and_unload()
 critic = hf.pipeline("text-classification", merged, tokenizer=tokenizer)
 critic.save_pretrained("film-critic")  # a whole model, which needs no peft
 test = reviews["test"].shuffle(seed=0)[:1000]
-said = [int(answer["label"][-1]) for answer in critic(test["text"], **cut)]
-right = [a == b for a, b in zip(said, test["label"], strict=True)]
+said = [answer["label"] for answer in critic(test["text"], **cut)]
+right = [a == f"LABEL_{b}" for a, b in zip(said, test["label"], strict=True)]
 print(f"{sum(right) / len(right):.1%} of the test texts right")
 
 # On your own data: a CSV file with the columns text and label (0, 1, ...).
