@@ -14,18 +14,14 @@ from numpy.typing import NDArray
 import tlhelpers as tl
 from tlhelpers.evidence.recorded import Right
 from tlhelpers.subjects import strategies
-from tools.sweep.listing import in_order_of, run_listing
+from tools.sweep.listing import in_order_of, listing_and_helper, run_listing
 
 EACH, PARTNERS = 32, 3
 UPDATES = 24  # of 16 pairs, as the helper makes
 LEARNING_RATE = 1e-4
 MAX_LENGTH = 64
-SEEDS = range(5)
 
-
-def points() -> list[dict]:
-    """List the points: the listing and the helper, with each seed."""
-    return [{"method": name, "seed": seed} for seed in SEEDS for name in ("listing", "helper")]
+points = listing_and_helper
 
 
 def run(point: dict) -> dict[str, Right]:

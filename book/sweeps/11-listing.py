@@ -16,16 +16,12 @@ from peft import LoraConfig
 import tlhelpers as tl
 from tlhelpers.evidence.recorded import Right
 from tlhelpers.subjects import lora
-from tools.sweep.listing import in_order_of, run_listing
+from tools.sweep.listing import in_order_of, listing_and_helper, run_listing
 
 SETTINGS = {"learning_rate": 4e-3, "epochs": 2, "batch_size": 16, "max_length": 256}
 LABELS = 500
-SEEDS = range(5)
 
-
-def points() -> list[dict]:
-    """List the points: the listing and the helper, with each seed."""
-    return [{"method": name, "seed": seed} for seed in SEEDS for name in ("listing", "helper")]
+points = listing_and_helper
 
 
 def run(point: dict) -> dict[str, Right]:

@@ -7,25 +7,16 @@ penalties on English validation commands, the listing has one.
 
 from __future__ import annotations
 
-import contextlib
-import re
-import tempfile
-from pathlib import Path
-
 import numpy as np
 from datasets import Dataset
 
 import tlhelpers as tl
 from tlhelpers.evidence.recorded import Right
+from tools.sweep.listing import listing_and_helper, run_listing
 
-LISTING = Path(__file__).resolve().parents[1] / "listings" / "14-zero-shot.py"
-SEEDS = range(5)
 PREFIX = "query: "
 
-
-def points() -> list[dict]:
-    """List the points: the listing and the helper with each seed."""
-    return [{"method": name, "seed": seed} for seed in SEEDS for name in ("listing", "helper")]
+points = listing_and_helper
 
 
 def run(point: dict) -> dict[str, Right]:
@@ -35,7 +26,9 @@ def run(point: dict) -> dict[str, Right]:
     taught = set(english["train"]["label"])
     test = hindi["test"].filter(lambda row: row["label"] in taught)
     if point["method"] == "listing":
-        return {"accuracy": Right.of(_listing(point["seed"]), test["text"][:])}
+        beginning = "seed, prefix = "
+        left = run_listing("14-zero-shot", {f"{beginning}0,": f"{beginning}{point['seed']},"})
+        return {"accuracy": Right.of(left["right"], test["text"][:])}
     train = english["train"].shuffle(seed=point["seed"]).select(range(500))
     classifier = tl.fit_frozen(
         *tl.load("multilingual", quiet=True),
@@ -45,16 +38,6 @@ def run(point: dict) -> dict[str, Right]:
     )
     guesses = classifier.predict_proba(_prefixed(test)["text"][:]).argmax(axis=1)
     return {"accuracy": Right.of(guesses == np.array(test["label"]), test["text"][:])}
-
-
-def _listing(seed: int) -> np.ndarray:
-    """Run the listing as it stands but for its seed."""
-    seeded, found = re.subn(r"(?m)^(seed, .* = )0,", rf"\g<1>{seed},", LISTING.read_text("utf-8"))
-    assert found == 1, "the listing sets its seed in another way"
-    names = {"__name__": "__main__"}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        exec(compile(seeded, LISTING.stem, "exec"), names)
-    return names["right"]
 
 
 def _prefixed(split: Dataset) -> Dataset:

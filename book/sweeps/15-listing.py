@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import tlhelpers as tl
 from tlhelpers.subjects import entities
-from tools.sweep.listing import run_listing
+from tools.sweep.listing import listing_and_helper, run_listing
 
 LEARNING_RATE = 8e-4
-SEEDS = range(5)
 
-
-def points() -> list[dict]:
-    """List the points: the listing and the helper, with each seed."""
-    return [{"method": name, "seed": seed} for seed in SEEDS for name in ("listing", "helper")]
+points = listing_and_helper
 
 
 def run(point: dict) -> dict[str, float]:

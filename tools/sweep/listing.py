@@ -15,6 +15,11 @@ from tools.project import Project
 from tools.sweep.plan import SweepError
 
 
+def listing_and_helper() -> list[dict[str, Any]]:
+    """List the points of a sweep that sets a listing beside the book's helper, over five seeds."""
+    return [{"method": name, "seed": seed} for seed in range(5) for name in ("listing", "helper")]
+
+
 def run_listing(name: str, changes: Mapping[str, str]) -> dict[str, Any]:
     """Run a listing in an empty folder, and return the names that it leaves.
 
