@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from itertools import pairwise, product
 
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -233,6 +234,45 @@ def test_a_text_of_one_token_and_a_mask_of_another_shape_are_refused():
         pretraining.corrupt_spans(torch.arange(4), torch.ones(3).bool(), [9, 10])
 
 
+# A sentence to look at ---------------------------------------------------------------------------
+
+WORDS = ["the", "cat", "sat", "on", "the", "old", "mat", "near", "a", "door"]
+
+
+def lines_of(objective, **settings):
+    _, read, _, asked = repr(pretraining.draw(WORDS, objective, **settings)).split("\n")
+    return read.split(), asked.split()
+
+
+def test_a_sentence_is_drawn_as_masking_hides_it():
+    read, asked = lines_of("masked", chosen=1.0, seed=1)
+    assert asked == WORDS
+    shown = [word.removesuffix("[hidden]") for word in read]
+    assert shown.count("[MASK]") > len(WORDS) / 2
+    for word, true in zip(shown, WORDS, strict=True):
+        assert word == "[MASK]" or word.startswith(true) or word.endswith("[replaced]")
+    assert lines_of("masked", chosen=0.0) == (WORDS, [])
+
+
+def test_a_sentence_is_drawn_with_the_word_that_follows_each():
+    assert lines_of("causal") == (WORDS, WORDS[1:])
+
+
+def test_a_sentence_is_drawn_with_sentinels_for_its_spans():
+    read, asked = lines_of("span corruption", chosen=0.5, mean_span=2.5)
+    assert [word.removesuffix("[hidden]") for word in read if "<" in word] == ["<0>", "<1>"]
+    assert [word for word in asked if "<" in word] == ["<0>", "<1>", "<2>"]
+    kept = [word for word in read if "<" not in word]
+    assert len(kept) == 5 and len(asked) == 5 + 3
+    assert sorted([*kept, *(word for word in asked if "<" not in word)]) == sorted(WORDS)
+
+
+def test_a_drawing_says_how_many_predictions_there_are_and_escapes():
+    shown = pretraining.draw(["<b>", "&", "c"], "causal")
+    assert "and is to predict 2 tokens" in repr(shown)
+    assert "&lt;b&gt;" in shown.body and "<b>" not in shown.body
+
+
 # Small models ------------------------------------------------------------------------------------
 
 OBJECTIVES = ("masked", "causal", "span corruption")
@@ -287,11 +327,12 @@ def test_the_loss_counts_no_sentinel_and_no_end_of_text():
     _, tokenizer, blocks = small()
     model = pretraining.fresh_model("causal", tokenizer, 0, width=16, heads=2).eval()
     labels = pretraining.next_tokens(blocks)["labels"]
-    words = torch.isin(labels, torch.tensor(tokenizer.all_special_ids), invert=True)
-    labels = torch.where(words, labels, -100)
+    words = [i for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids]
+    words = sorted([*words, tokenizer.unk_token_id])
+    asked = torch.isin(labels, torch.tensor(words))
     with torch.no_grad():
-        logits = model(blocks).logits
-    expected = cross_entropy(logits.transpose(1, 2), labels)
+        logits = model(blocks).logits[asked][:, words]
+    expected = cross_entropy(logits, torch.searchsorted(torch.tensor(words), labels[asked]))
     loss = pretraining.text_loss(model, "causal", blocks, tokenizer, batch_size=7)
     assert loss == pytest.approx(float(expected), rel=1e-5)
 
@@ -300,13 +341,39 @@ def test_entropy_and_bigrams_of_a_text_with_a_rule():
     _, tokenizer, blocks = small()
     # Eight words, equally often.
     assert pretraining.unigram_entropy(blocks, tokenizer) == pytest.approx(math.log(8), abs=0.01)
-    # The first of a text follows from nothing: one in twenty. The others follow from the one
-    # before, after which may come the end of the text instead: again one in twenty.
+    # The first of a text follows from nothing: one in twenty. The others are sure.
     sure = pretraining.bigram_loss(blocks, blocks, tokenizer, strength=1e-6)
-    assert sure == pytest.approx(math.log(8) / 20 + math.log(20 / 19) * 19 / 20, abs=0.02)
-    # Plain frequencies, among which the ends of texts take two in twenty-two.
+    assert sure == pytest.approx(math.log(8) / 20, abs=0.02)
+    # Plain frequencies of the eight words; the ends of texts are not among them.
     vague = pretraining.bigram_loss(blocks, blocks, tokenizer, strength=1e9)
-    assert vague == pytest.approx(math.log(8 * 22 / 20), abs=0.05)
+    assert vague == pytest.approx(math.log(8), abs=0.05)
+
+
+def test_only_a_masked_model_is_made_with_rotary_positions():
+    _, tokenizer, blocks = small()
+    model = pretraining.fresh_model("masked", tokenizer, 0, rotary=True, width=16, heads=2)
+    assert model.config.model_type == "modernbert"
+    assert not any("position" in name for name, _ in model.named_parameters())
+    assert pretraining.text_loss(model, "masked", blocks, tokenizer) > 0
+    with pytest.raises(ValueError, match="ModernBERT, which has no objective 'causal'"):
+        pretraining.fresh_model("causal", tokenizer, 0, rotary=True)
+
+
+def test_losses_along_the_way_lie_over_what_was_read_and_asked():
+    runs = {"method": "masked", "seed": [0, 1], "tokens_read": 8000.0}
+    losses = {"loss_10": [1.0, 2.0], "loss_0": 7.0, "loss": 0.5} | {
+        f"loss_{look}": 6.0 for look in range(1, 10)
+    }
+    points = pd.DataFrame(runs | losses | {"tokens_predicted": [1000.0, 1200.0]})
+    found = pretraining.losses_by_tokens(points)
+    assert len(found) == 2 * 11
+    end = found[found["read"] == 8].set_index("seed")
+    assert end["loss"].to_dict() == {0: 1.0, 1: 2.0}
+    assert end["asked"].to_list() == pytest.approx([1.1, 1.1])
+    assert found[found["read"] == 0]["loss"].to_list() == [7.0, 7.0]
+    assert found[found["read"] == 4]["asked"].to_list() == pytest.approx([0.55, 0.55])
+    with pytest.raises(ValueError, match="no losses along the way among method, seed"):
+        pretraining.losses_by_tokens(points[["method", "seed"]])
 
 
 @pytest.mark.parametrize("make", ["fresh_model", "batch_of"])

@@ -8,10 +8,12 @@ corruption follows T5. Papers: Devlin et al. 2019, https://arxiv.org/abs/1810.04
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Literal, TypeAlias, get_args
 
+import pandas as pd
 import torch
 from tokenizers import (
     Tokenizer,
@@ -29,6 +31,8 @@ from transformers import (
     BertForMaskedLM,
     GPT2Config,
     GPT2LMHeadModel,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -37,6 +41,8 @@ from transformers import (
 )
 
 from tlhelpers.metrics import IGNORED as IGNORED
+from tlhelpers.visuals.html import Html
+from tlhelpers.visuals.tables import highlight
 
 Objective: TypeAlias = Literal["masked", "causal", "span corruption"]
 
@@ -359,6 +365,84 @@ def _parts(total: int, parts: int, generator: torch.Generator | None) -> Tensor:
 
 
 # --------------------------------------------------------------------------------------------
+# A sentence to look at
+# --------------------------------------------------------------------------------------------
+
+
+def draw(
+    words: Sequence[str],
+    objective: Objective,
+    *,
+    chosen: float = 0.15,
+    mean_span: float = 3.0,
+    seed: int = 0,
+) -> Html:
+    """Show what a model reads of a sentence, and what it is to predict.
+
+    Parameters
+    ----------
+    words : sequence of L str
+        The sentence; each word counts as a token.
+    objective : {"masked", "causal", "span corruption"}
+        What is asked.
+    chosen, mean_span : float
+        Share of the tokens that is predicted, and tokens a span: as for :func:`mask_tokens` and
+        :func:`span_corruption`; without a meaning for the next token, the length without one for
+        masked tokens.
+    seed : int
+        Of what is hidden.
+
+    Returns
+    -------
+    Html
+        Two lines, and how many predictions the sentence gives.
+
+    Raises
+    ------
+    ValueError
+        If there is no such objective, or a share or length that it cannot use.
+    """
+    _check_objective(objective)
+    count = len(words)
+    ids = torch.arange(count)[None]  # (1, L): each word is a token of its own
+    names = [*words, "[MASK]", *(f"<{number}>" for number in range(count + 1))]
+    generator = torch.Generator().manual_seed(seed)
+    if objective == "causal":
+        batch = next_tokens(ids)
+    elif objective == "masked":
+        batch = mask_tokens(ids, count, count + 1, chosen=chosen, generator=generator)
+    else:
+        batch = span_corruption(
+            ids,
+            range(count + 1, len(names)),
+            corrupted=chosen,
+            mean_span=mean_span,
+            generator=generator,
+        )
+    read, asked = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
+
+    def kind(place: int, token: int) -> str | None:
+        if token >= count:
+            return "hidden"
+        if objective != "masked" or asked[place] == IGNORED:
+            return None
+        return "kept" if token == asked[place] else "replaced"
+
+    predicted = [names[token] for token in asked if token != IGNORED]
+    top = highlight(
+        [names[token] for token in read],
+        labels=[kind(place, token) for place, token in enumerate(read)],
+        caption="The model reads",
+    )
+    below = highlight(
+        predicted,
+        labels=[None] * len(predicted),
+        caption=f"and is to predict {len(predicted)} tokens",
+    )
+    return Html(top.body + below.body, f"{top.text}\n{below.text}")
+
+
+# --------------------------------------------------------------------------------------------
 # Small models, and what they are trained and measured on
 # --------------------------------------------------------------------------------------------
 
@@ -444,6 +528,7 @@ def fresh_model(
     tokenizer: PreTrainedTokenizerBase,
     seed: int,
     *,
+    rotary: bool = False,
     width: int = 128,
     layers: int = 2,
     heads: int = 4,
@@ -459,9 +544,14 @@ def fresh_model(
         From :func:`train_tokenizer`.
     seed : int
         Of the weights.
+    rotary : bool
+        For masked tokens a ModernBERT (Warner et al. 2024, https://arxiv.org/abs/2412.13663) in
+        place of a BERT: it turns queries and keys by the place of their token, instead of adding a
+        vector for it, and norms before each part of a layer.
     width, layers, heads : int
         Numbers a vector, layers (a T5 has as many in its encoder and in its decoder) and attention
-        heads a layer. The feed-forward part is four times as wide.
+        heads a layer. The feed-forward part is four times as wide; a ModernBERT's, which has a
+        gate, three times.
     positions : int
         Tokens of the longest text; a T5 has no such limit.
 
@@ -473,13 +563,27 @@ def fresh_model(
     Raises
     ------
     ValueError
-        If there is no such objective.
+        If there is no such objective, or no rotary model for it.
     """
     _check_objective(objective)
+    if rotary and objective != "masked":
+        raise ValueError(
+            f"rotary=True makes a ModernBERT, which has no objective {objective!r}: leave it out, "
+            "or ask for 'masked'"
+        )
     shared = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     ends = {"bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.eos_token_id}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if rotary:
+            return ModernBertForMaskedLM(
+                ModernBertConfig(
+                    **shared, **ends, cls_token_id=tokenizer.cls_token_id,
+                    sep_token_id=tokenizer.sep_token_id, hidden_size=width,
+                    num_hidden_layers=layers, num_attention_heads=heads,
+                    intermediate_size=3 * width, max_position_embeddings=positions,
+                )
+            )  # fmt: skip
         if objective == "masked":
             return BertForMaskedLM(
                 BertConfig(
@@ -567,8 +671,9 @@ def text_loss(
 ) -> float:
     """Measure what a predicted token of the text costs a model.
 
-    Sentinels and the ends of texts are predicted too, and easy to predict: they do not count, so
-    that the objectives are compared on the same kind of token.
+    Sentinels and the ends of texts are predicted too: they do not count, neither as what is asked
+    nor as what the model might have said instead, so that the objectives are compared on the same
+    question: which piece of text?
 
     Parameters
     ----------
@@ -593,10 +698,11 @@ def text_loss(
     generator = torch.Generator().manual_seed(seed)
     was_training = model.training
     model.eval()
+    no_text = _is_special(torch.arange(len(tokenizer)), tokenizer)  # (V,)
     total, count = 0.0, 0
     for rows in input_ids.split(batch_size):
         batch = batch_of(objective, rows, tokenizer, generator)
-        logits = model(**batch).logits  # (B, L, V)
+        logits = model(**batch).logits.masked_fill(no_text, -torch.inf)  # (B, L, V)
         labels = batch["labels"]
         if objective == "causal":
             labels = next_tokens(rows)["labels"]
@@ -641,7 +747,7 @@ def bigram_loss(
     train_ids, input_ids : Tensor of shape (M, L), (N, L)
         Blocks to count in, and blocks to predict.
     tokenizer : PreTrainedTokenizerBase
-        Sentinels and ends of texts are not predicted.
+        Sentinels and ends of texts are neither predicted nor expected.
     strength : float
         As how many sightings of the token before the plain frequencies count.
 
@@ -652,14 +758,58 @@ def bigram_loss(
         Hierarchical Dirichlet Language Model.
     """
     size = len(tokenizer)
-    single = torch.bincount(train_ids.flatten(), minlength=size).double() + 1
+    text = ~_is_special(torch.arange(size), tokenizer)  # (V,) which ids are text
+    single = (torch.bincount(train_ids.flatten(), minlength=size).double() + 1) * text
     pairs = train_ids[:, :-1] * size + train_ids[:, 1:]  # (M, L - 1)
-    double = torch.bincount(pairs.flatten(), minlength=size * size).double().view(size, size)
+    double = torch.bincount(pairs.flatten(), minlength=size * size).double().view(size, size) * text
     before, after = input_ids[:, :-1].flatten(), input_ids[:, 1:].flatten()
-    counted = ~_is_special(after, tokenizer)
-    before, after = before[counted], after[counted]
+    before, after = before[text[after]], after[text[after]]
     mixed = double[before, after] + strength * single[after] / single.sum()
     return float(-(mixed / (double.sum(dim=1)[before] + strength)).log().mean())
+
+
+def losses_by_tokens(points: pd.DataFrame) -> pd.DataFrame:
+    """Arrange the losses that a sweep saw along the way by what had been read and asked until then.
+
+    Parameters
+    ----------
+    points : DataFrame
+        A row a run: ``method``, ``seed``, ``tokens_read``, ``tokens_predicted`` and ``loss_0``,
+        ``loss_3``, ... in nats a token: after so many parts of all updates, which the highest
+        number counts.
+
+    Returns
+    -------
+    DataFrame
+        A row a look: ``method``, ``seed``, ``read`` and ``asked`` in thousands of tokens (asked on
+        average over the seeds), ``loss``.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss of along the way.
+    """
+    names = (str(name) for name in points.columns)
+    looks = {name: int(name[5:]) for name in names if re.fullmatch(r"loss_\d+", name)}
+    if not looks:
+        raise ValueError(
+            f"there are no losses along the way among {', '.join(points.columns)}: pass the rows "
+            "of the stage that pretrains"
+        )
+    asked = points.groupby("method")["tokens_predicted"].transform("mean")
+    known = points[["method", "seed"]].assign(read=points["tokens_read"], asked=asked)
+    shares = {name: look / max(looks.values()) for name, look in looks.items()}
+    return pd.concat(
+        [
+            known.assign(
+                read=known["read"] * share / 1000,
+                asked=known["asked"] * share / 1000,
+                loss=points[name],
+            )
+            for name, share in shares.items()
+        ],
+        ignore_index=True,
+    )
 
 
 def _is_special(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
