@@ -323,6 +323,20 @@ def test_a_fresh_model_is_its_seeds_and_learns_its_objective(objective):
     assert pretraining.text_loss(first, objective, blocks, tokenizer) < before - 0.5
 
 
+def test_questions_are_counted_without_sentinels_and_ends_of_texts():
+    _, tokenizer, blocks = small()
+    counted = pretraining.count_questions(blocks, tokenizer).set_index("objective")
+    words = torch.isin(blocks, torch.tensor(tokenizer.all_special_ids), invert=True)
+    assert set(counted["tokens"]) == {blocks.numel()}
+    assert counted.loc["causal", "asked"] == int(words[:, 1:].sum())
+    hidden, _ = pretraining.span_counts(blocks.shape[1])
+    ends = 1 - float(words.float().mean())
+    for objective, asked in (("masked", 0.15 * int(words.sum())), ("span corruption", None)):
+        expected = asked or hidden * len(blocks) * (1 - ends)
+        assert counted.loc[objective, "asked"] == pytest.approx(expected, rel=0.1)
+    assert counted.loc["masked", "share"].endswith("%")
+
+
 def test_the_loss_counts_no_sentinel_and_no_end_of_text():
     _, tokenizer, blocks = small()
     model = pretraining.fresh_model("causal", tokenizer, 0, width=16, heads=2).eval()
@@ -360,18 +374,20 @@ def test_only_a_masked_model_is_made_with_rotary_positions():
 
 
 def test_losses_along_the_way_lie_over_what_was_read_and_asked():
-    runs = {"method": "masked", "seed": [0, 1], "tokens_read": 8000.0}
-    losses = {"loss_10": [1.0, 2.0], "loss_0": 7.0, "loss": 0.5} | {
-        f"loss_{look}": 6.0 for look in range(1, 10)
-    }
-    points = pd.DataFrame(runs | losses | {"tokens_predicted": [1000.0, 1200.0]})
+    runs = {"method": ["masked", "masked", "causal"], "seed": [0, 1, 0], "tokens_read": 8000.0}
+    losses = {"loss_10": [1.0, 2.0, 0.5], "loss_0": 7.0, "loss_5": 6.0, "loss": 0.5}
+    counts = {"tokens_predicted": [1000.0, 1200.0, 7500.0], "unigram": 6.5, "bigram": 4.5}
+    points = pd.DataFrame(runs | losses | counts)
     found = pretraining.losses_by_tokens(points)
-    assert len(found) == 2 * 11
-    end = found[found["read"] == 8].set_index("seed")
+    masked = found[found["method"] == "masked"]
+    assert len(masked) == 2 * 3
+    end = masked[masked["read"] == 8].set_index("seed")
     assert end["loss"].to_dict() == {0: 1.0, 1: 2.0}
     assert end["asked"].to_list() == pytest.approx([1.1, 1.1])
-    assert found[found["read"] == 0]["loss"].to_list() == [7.0, 7.0]
-    assert found[found["read"] == 4]["asked"].to_list() == pytest.approx([0.55, 0.55])
+    assert masked[masked["read"] == 4]["asked"].to_list() == pytest.approx([0.55, 0.55])
+    pairs = found[found["method"] == "pairs"]
+    assert set(pairs["loss"]) == {4.5} and pairs["asked"].max() == 7.5
+    assert set(found[found["method"] == "frequencies"]["loss"]) == {6.5}
     with pytest.raises(ValueError, match="no losses along the way among method, seed"):
         pretraining.losses_by_tokens(points[["method", "seed"]])
 

@@ -429,6 +429,7 @@ def draw(
         return "kept" if token == asked[place] else "replaced"
 
     predicted = [names[token] for token in asked if token != IGNORED]
+    marks = sum(token > count for token in asked)
     top = highlight(
         [names[token] for token in read],
         labels=[kind(place, token) for place, token in enumerate(read)],
@@ -437,7 +438,8 @@ def draw(
     below = highlight(
         predicted,
         labels=[None] * len(predicted),
-        caption=f"and is to predict {len(predicted)} tokens",
+        caption=f"and is to predict {len(predicted)} tokens"
+        + (f", {marks} of them sentinels" if marks else ""),
     )
     return Html(top.body + below.body, f"{top.text}\n{below.text}")
 
@@ -659,6 +661,33 @@ def batch_of(
     )
 
 
+def count_questions(input_ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> pd.DataFrame:
+    """Count how many tokens of text each objective asks for.
+
+    Parameters
+    ----------
+    input_ids : Tensor of shape (N, L)
+        Blocks of text, from :func:`blocks`.
+    tokenizer : PreTrainedTokenizerBase
+        From :func:`train_tokenizer`.
+
+    Returns
+    -------
+    DataFrame
+        A row an objective: ``tokens`` of the blocks, how many are ``asked``, and their ``share``.
+        Sentinels and ends of texts do not count as asked.
+    """
+    rows = []
+    for objective in get_args(Objective):
+        generator = torch.Generator().manual_seed(0)
+        labels = batch_of(objective, input_ids, tokenizer, generator)["labels"]
+        if objective == "causal":
+            labels = next_tokens(input_ids)["labels"]
+        asked = int(((labels != IGNORED) & ~_is_special(labels, tokenizer)).sum())
+        rows.append((objective, input_ids.numel(), asked, f"{asked / input_ids.numel():.0%}"))
+    return pd.DataFrame(rows, columns=["objective", "tokens", "asked", "share"])
+
+
 @torch.inference_mode()
 def text_loss(
     model: PreTrainedModel,
@@ -702,7 +731,8 @@ def text_loss(
     total, count = 0.0, 0
     for rows in input_ids.split(batch_size):
         batch = batch_of(objective, rows, tokenizer, generator)
-        logits = model(**batch).logits.masked_fill(no_text, -torch.inf)  # (B, L, V)
+        logits = model(**{name: ids.to(model.device) for name, ids in batch.items()}).logits
+        logits = logits.float().cpu().masked_fill(no_text, -torch.inf)  # (B, L, V)
         labels = batch["labels"]
         if objective == "causal":
             labels = next_tokens(rows)["labels"]
@@ -774,15 +804,16 @@ def losses_by_tokens(points: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     points : DataFrame
-        A row a run: ``method``, ``seed``, ``tokens_read``, ``tokens_predicted`` and ``loss_0``,
-        ``loss_3``, ... in nats a token: after so many parts of all updates, which the highest
-        number counts.
+        A row a run: ``method``, ``seed``, ``tokens_read``, ``tokens_predicted``, ``loss_0``,
+        ``loss_3``, ... (after so many parts of all updates, which the highest number counts), and
+        what counts reach, ``unigram`` and ``bigram``. All losses in nats a token.
 
     Returns
     -------
     DataFrame
         A row a look: ``method``, ``seed``, ``read`` and ``asked`` in thousands of tokens (asked on
-        average over the seeds), ``loss``.
+        average over the seeds), ``loss``. Two more methods, "frequencies" and "pairs", stay where
+        counting ends, as far as the others go.
 
     Raises
     ------
@@ -796,20 +827,24 @@ def losses_by_tokens(points: pd.DataFrame) -> pd.DataFrame:
             f"there are no losses along the way among {', '.join(points.columns)}: pass the rows "
             "of the stage that pretrains"
         )
-    asked = points.groupby("method")["tokens_predicted"].transform("mean")
-    known = points[["method", "seed"]].assign(read=points["tokens_read"], asked=asked)
-    shares = {name: look / max(looks.values()) for name, look in looks.items()}
-    return pd.concat(
-        [
-            known.assign(
-                read=known["read"] * share / 1000,
-                asked=known["asked"] * share / 1000,
-                loss=points[name],
-            )
-            for name, share in shares.items()
-        ],
-        ignore_index=True,
+    known = points[["method", "seed"]].assign(
+        read=points["tokens_read"] / 1000,
+        asked=points.groupby("method")["tokens_predicted"].transform("mean") / 1000,
     )
+    first = points[points["method"] == points["method"].iloc[0]]  # one row a seed
+    counts = {"frequencies": first["unigram"], "pairs": first["bigram"]}
+    farthest = {"read": known["read"].max(), "asked": known["asked"].max()}
+    rows = []
+    for name, look in looks.items():
+        share = look / max(looks.values())
+        reached = {"read": known["read"] * share, "asked": known["asked"] * share}
+        rows.append(known.assign(**reached, loss=points[name]))
+        reached = {axis: end * share for axis, end in farthest.items()}
+        rows += [
+            first[["seed"]].assign(method=method, **reached, loss=loss)
+            for method, loss in counts.items()
+        ]
+    return pd.concat(rows, ignore_index=True)
 
 
 def _is_special(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:

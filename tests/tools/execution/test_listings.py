@@ -71,13 +71,17 @@ def test_what_a_listing_says_about_own_data_gives_the_same_splits(name, tmp_path
     for split in "abc":
         row = '{"tokens": ["a", "word"], "tags": ["DET", "NOUN"]}\n'
         (tmp_path / f"{split}.jsonl").write_text(row * 5, "utf-8")
+    (tmp_path / "mine.txt").write_text("A paragraph.\n" * 20, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     names = {}
     exec("\n".join(code), names)
     used = {split for split in ("train", "validation", "test") if f'"{split}"' in "\n".join(lines)}
-    (own,) = (names[name] for name in ("reviews", "tagged", "english") if name in names)
-    wanted = {"tokens", "tags"} if "tagged" in names else {"text", "label"}
+    columns = {"tagged": {"tokens", "tags"}, "news": {"text"}}
+    kinds = ("reviews", "english", *columns)
+    ((own, wanted),) = (
+        (names[kind], columns.get(kind, {"text", "label"})) for kind in kinds if kind in names
+    )
     assert used <= set(own)
     for split in used:
         assert wanted <= set(own[split].column_names)
