@@ -21,6 +21,7 @@ LABELS = "18-transfer-vs-scratch"  # serves more pages than its own
 STEPS = "05-fine-tuning-paradigm"
 WAYS = "07-fine-tuning-strategies"
 FILMS = {"task": "sentiment"}
+OBJECTIVES = "04-pretraining-objectives"
 PEFT = "11-lora-with-peft"
 SWEEPS = {"01-the-story": LABELS, STEPS: "05-one-step-wrong", "10-full-fine-tuning": LABELS}
 LIVE = [
@@ -86,6 +87,24 @@ def test_what_chapter_6_computes_by_hand_is_the_library_s_up_to_rounding():
     differences = [float(word) for word in (*printed, *re.findall(r"\d\S*e-\d+|0\.\d+", table))]
     # Shares of the largest number; float32 keeps about 6e-8 of it, and a layer rounds many times.
     assert len(differences) >= 10 and max(differences) < 1e-5
+
+
+@pytest.mark.book
+def test_chapter_4_learns_the_next_token_as_other_seeds_do():
+    said = printed_in(outputs_of(OBJECTIVES))
+    live = float(re.search(r"our model on the next token: +([\d.]+)", said)[1])
+    expected = prediction_interval(recorded(OBJECTIVES).select({"stage": "short"})["loss"])
+    assert expected.low <= live <= expected.high
+
+
+@pytest.mark.book
+def test_what_chapter_4_makes_by_hand_is_what_libraries_and_papers_make():
+    tables = [str(out.get("data", {}).get("text/plain", "")) for out in outputs_of(OBJECTIVES)]
+    (table,) = [text for text in tables if "held against" in text]
+    differences = re.findall(r"(?:transformers|T5's paper)\W+(\d[\d.]*(?:e[-+]\d+)?)", table)
+    assert len(differences) == 4
+    assert [float(number) for i, number in enumerate(differences) if i != 2] == [0, 0, 0]
+    assert float(differences[2]) < 1e-5  # of a loss of about 8, in float32
 
 
 @pytest.mark.book

@@ -31,6 +31,8 @@ from tools.budget.page import run_cells
 from tools.project import Project
 
 TOKENS_COMPUTED = 7  # no data set has so many classes that a row of logits could be taken for them
+NO_MINIATURE = 64  # so wide a model without a name is of the page's own size, in each profile
+OWN = "of the page's own"
 GPU = torch.device("cpu", 0)
 CUT = {"input_ids", "attention_mask", "token_type_ids", "labels", "position_ids"}
 PASSED_ON = CUT | {"output_hidden_states", "output_attentions", "return_dict", "use_cache"}
@@ -74,7 +76,11 @@ class Count:
 
     def true(self, model: PreTrainedModel) -> Cost:
         """Find the model that a miniature stands for."""
-        name = str(model.config._name_or_path) or as_published(model.config.to_json_string(False))
+        config = model.config.to_json_string(False)
+        name = str(model.config._name_or_path)
+        if not name and model.config.hidden_size >= NO_MINIATURE:
+            return cost(OWN, type(model).__name__, model.config.num_labels, config)
+        name = name or as_published(config)
         return cost(self.saved.get(name, name), type(model).__name__, model.config.num_labels)
 
 

@@ -8,6 +8,7 @@ it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from tlhelpers.pretrained.published import configuration
 
@@ -41,14 +42,16 @@ class Cost:
 
     Attributes
     ----------
-    hub_id : its id on the hub.
+    hub_id : its id on the hub, or what it is called that has none.
     class_name : its class in transformers, with its head.
     classes : how many the head tells apart.
+    config : of a model that was never published, its configuration as JSON.
     """
 
     hub_id: str
     class_name: str
     classes: int
+    config: str = ""
 
     def operations(self, texts: int, tokens: int, *, backward: str = "none") -> float:
         """Count a pass's operations.
@@ -85,14 +88,17 @@ class Cost:
 
 
 @cache
-def cost(hub_id: str, class_name: str, classes: int) -> Cost:
+def cost(hub_id: str, class_name: str, classes: int, config: str = "") -> Cost:
     """Give the cost of a model, measured once."""
-    return Cost(hub_id, class_name, classes)
+    return Cost(hub_id, class_name, classes, config)
 
 
 @cache
 def _meta_model(of: Cost) -> PreTrainedModel:
-    config = configuration(of.hub_id)
+    if of.config:  # without padding: transformers would look for it, and there are no numbers
+        config = AutoConfig.for_model(**json.loads(of.config) | {"pad_token_id": None})
+    else:
+        config = configuration(of.hub_id)
     config.num_labels = of.classes
     with torch.inference_mode(False), torch.device("meta"):
         model: PreTrainedModel = getattr(transformers, of.class_name)(config)

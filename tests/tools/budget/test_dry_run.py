@@ -8,7 +8,7 @@ import pytest
 import transformers
 
 from tests.tiny_models import bert_config
-from tools.budget.dry_run import as_published
+from tools.budget.dry_run import OWN, Count, as_published
 
 CODE = """
 import torch
@@ -60,6 +60,17 @@ def test_passes_are_counted_and_lengthened_again():
         text=True,
     )
     assert done.stdout.endswith("counted\n"), done.stderr[-2000:]
+
+
+def test_a_model_of_the_page_s_own_size_is_counted_in_it():
+    config = transformers.GPT2Config(
+        n_embd=64, n_layer=2, n_head=2, n_positions=64, vocab_size=100, pad_token_id=0
+    )
+    model = transformers.GPT2LMHeadModel(config)
+    of = Count().true(model)
+    assert of.hub_id == OWN and of.layers == 2
+    assert of.weights == sum(p.numel() for p in model.parameters())
+    assert of.operations(3, 32) == 3 * of.operations(1, 32) > 0
 
 
 def test_a_model_with_random_weights_is_known_by_its_configuration():
