@@ -596,12 +596,14 @@ def fresh_model(
                 )
             )  # fmt: skip
         if objective == "causal":
-            return GPT2LMHeadModel(
+            model = GPT2LMHeadModel(
                 GPT2Config(
                     **shared, **ends, n_embd=width, n_layer=layers, n_head=heads,
                     n_positions=positions, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
                 )
             )  # fmt: skip
+            model.loss_type = "ForCausalLM"  # which transformers would take, with a warning
+            return model
         config = T5Config(
             **shared, eos_token_id=tokenizer.eos_token_id, d_model=width, d_kv=width // heads,
             d_ff=4 * width, num_layers=layers, num_heads=heads, dropout_rate=0.0,
@@ -811,9 +813,9 @@ def losses_by_tokens(points: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a look: ``method``, ``seed``, ``read`` and ``asked`` in thousands of tokens (asked on
-        average over the seeds), ``loss``. Two more methods, "frequencies" and "pairs", stay where
-        counting ends, as far as the others go.
+        A row a look: ``method``, ``seed``, ``loss``, and in whole thousands of tokens what was
+        ``read`` and ``asked``, on average over the seeds. Two more methods, "frequencies" and
+        "pairs", stay where counting ends, as far as the others go.
 
     Raises
     ------
@@ -844,7 +846,8 @@ def losses_by_tokens(points: pd.DataFrame) -> pd.DataFrame:
             first[["seed"]].assign(method=method, **reached, loss=loss)
             for method, loss in counts.items()
         ]
-    return pd.concat(rows, ignore_index=True)
+    found = pd.concat(rows, ignore_index=True)
+    return found.round({"read": 0, "asked": 0})
 
 
 def _is_special(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
