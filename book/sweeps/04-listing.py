@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import tlhelpers as tl
 from tlhelpers.subjects import pretraining
@@ -32,19 +31,18 @@ def run(point: dict[str, Any]) -> dict[str, float]:
 def _by_helper(seed: int) -> dict[str, float]:
     known = tl.load("decoder", task="causal", profile="tiny", quiet=True)[1]
     news = tl.data("running-text", profile="tiny", quiet=True)
-    pieces = known.train_new_from_iterator(news["train"]["text"][:], 2_000)
-    train, test = (_blocks(news[name]["text"][:], pieces) for name in ("train", "test"))
+    texts = {name: news[name]["text"][:] for name in ("train", "test")}
+    pieces = known.train_new_from_iterator(texts["train"], 2_000)
+    train, test = (
+        pretraining.blocks([text + pieces.eos_token for text in texts[name]], pieces)
+        for name in ("train", "test")
+    )
     model = pretraining.fresh_model("causal", pieces, seed, positions=64)
-
-    def batch(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        ids = torch.tensor([row["input_ids"] for row in rows])
-        return pretraining.batch_of("causal", ids, pieces)
-
     tl.fit(
         model,
         {"input_ids": train.tolist()},
         tokenizer=pieces,
-        collator=batch,
+        collator=pretraining.collator("causal", pieces),
         learning_rate=1e-3,
         batch_size=4,
         max_steps=1_000,
@@ -55,9 +53,3 @@ def _by_helper(seed: int) -> dict[str, float]:
     with torch.inference_mode():
         right = model.eval()(rows[:, :-1]).logits.argmax(dim=2) == rows[:, 1:]
     return {"accuracy": float(right.float().mean())}
-
-
-def _blocks(texts: list[str], pieces: Any) -> Tensor:  # noqa: ANN401
-    ids = [i for text in pieces(texts)["input_ids"] for i in [*text, pieces.eos_token_id]]
-    count = (len(ids) - 1) // 64
-    return torch.tensor(ids[: count * 64]).view(count, 64)

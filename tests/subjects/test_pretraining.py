@@ -323,6 +323,18 @@ def test_a_fresh_model_is_its_seeds_and_learns_its_objective(objective):
     assert pretraining.text_loss(first, objective, blocks, tokenizer) < before - 0.5
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_collator_makes_the_batches_of_its_objective(objective):
+    _, tokenizer, blocks = small()
+    rows = [{"input_ids": row.tolist(), "of no use": 0} for row in blocks[:8]]
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        made = pretraining.collator(objective, tokenizer, chosen=0.3)(rows)
+    expected = pretraining.batch_of(objective, blocks[:8], tokenizer, generator(3), chosen=0.3)
+    assert made.keys() == expected.keys()
+    assert all(torch.equal(made[name], expected[name]) for name in expected)
+
+
 def test_questions_are_counted_without_sentinels_and_ends_of_texts():
     _, tokenizer, blocks = small()
     counted = pretraining.count_questions(blocks, tokenizer).set_index("objective")
@@ -392,10 +404,14 @@ def test_losses_along_the_way_lie_over_what_was_read_and_asked():
         pretraining.losses_by_tokens(points[["method", "seed"]])
 
 
-@pytest.mark.parametrize("make", ["fresh_model", "batch_of"])
+@pytest.mark.parametrize("make", ["fresh_model", "batch_of", "collator"])
 def test_an_unknown_objective_lists_those_that_there_are(make):
     _, tokenizer, blocks = small()
-    arguments = {"fresh_model": (tokenizer, 0), "batch_of": (blocks, tokenizer)}[make]
+    arguments = {
+        "fresh_model": (tokenizer, 0),
+        "batch_of": (blocks, tokenizer),
+        "collator": (tokenizer,),
+    }[make]
     with pytest.raises(
         ValueError, match="objective='mlm' must be one of 'masked', 'causal', 'span"
     ):

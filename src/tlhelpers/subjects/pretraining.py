@@ -9,7 +9,7 @@ corruption follows T5. Papers: Devlin et al. 2019, https://arxiv.org/abs/1810.04
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -663,6 +663,35 @@ def batch_of(
     )
 
 
+def collator(
+    objective: Objective, tokenizer: PreTrainedTokenizerBase, *, chosen: float = 0.15
+) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, Tensor]]:
+    """Make what turns rows into the batches of an objective, for ``tl.fit`` or a data loader.
+
+    Parameters
+    ----------
+    objective, tokenizer, chosen
+        As for :func:`batch_of`; what is hidden comes from the global generator.
+
+    Returns
+    -------
+    callable
+        Takes rows with ``input_ids`` of one length each, as :func:`blocks` cuts them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such objective.
+    """
+    _check_objective(objective)
+
+    def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        ids = torch.tensor([row["input_ids"] for row in rows])
+        return batch_of(objective, ids, tokenizer, chosen=chosen)
+
+    return collate
+
+
 def count_questions(input_ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> pd.DataFrame:
     """Count how many tokens of text each objective asks for.
 
@@ -682,10 +711,8 @@ def count_questions(input_ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> pd
     rows = []
     for objective in get_args(Objective):
         generator = torch.Generator().manual_seed(0)
-        labels = batch_of(objective, input_ids, tokenizer, generator)["labels"]
-        if objective == "causal":
-            labels = next_tokens(input_ids)["labels"]
-        asked = int(((labels != IGNORED) & ~_is_special(labels, tokenizer)).sum())
+        batch = batch_of(objective, input_ids, tokenizer, generator)
+        asked = int((_asked_of_text(objective, batch, tokenizer) != IGNORED).sum())
         rows.append((objective, input_ids.numel(), asked, f"{asked / input_ids.numel():.0%}"))
     return pd.DataFrame(rows, columns=["objective", "tokens", "asked", "share"])
 
@@ -735,10 +762,7 @@ def text_loss(
         batch = batch_of(objective, rows, tokenizer, generator)
         logits = model(**{name: ids.to(model.device) for name, ids in batch.items()}).logits
         logits = logits.float().cpu().masked_fill(no_text, -torch.inf)  # (B, L, V)
-        labels = batch["labels"]
-        if objective == "causal":
-            labels = next_tokens(rows)["labels"]
-        labels = labels.masked_fill(_is_special(labels, tokenizer), IGNORED)
+        labels = _asked_of_text(objective, batch, tokenizer)
         total += float(cross_entropy(logits.transpose(1, 2), labels, reduction="sum"))
         count += int((labels != IGNORED).sum())
     model.train(was_training)
@@ -848,6 +872,16 @@ def losses_by_tokens(points: pd.DataFrame) -> pd.DataFrame:
         ]
     found = pd.concat(rows, ignore_index=True)
     return found.round({"read": 0, "asked": 0})
+
+
+def _asked_of_text(
+    objective: Objective, batch: dict[str, Tensor], tokenizer: PreTrainedTokenizerBase
+) -> Tensor:
+    """Label each place with the piece of text that is asked there; sentinels and ends are none."""
+    labels = batch["labels"]
+    if objective == "causal":  # GPT-2 would shift them itself
+        labels = next_tokens(batch["input_ids"])["labels"]
+    return labels.masked_fill(_is_special(labels, tokenizer), IGNORED)
 
 
 def _is_special(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
