@@ -670,7 +670,11 @@ def collator(
 
     Parameters
     ----------
-    objective, tokenizer, chosen
+    objective : {"masked", "causal", "span corruption"}
+        What is asked.
+    tokenizer : PreTrainedTokenizerBase
+        From :func:`train_tokenizer`.
+    chosen : float
         As for :func:`batch_of`; what is hidden comes from the global generator.
 
     Returns
